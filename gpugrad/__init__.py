@@ -1,0 +1,67 @@
+"""gpugrad: automatic differentiation for people who write NumPy and CuPy.
+
+Write NumPy, get gradients; long chains of small operations run as a few large kernels.
+
+>>> import gpugrad as gg
+>>> x = gg.tensor([1.0, 2.0], requires_grad=True)
+>>> f = gg.sin(x * x).sum()
+>>> f.backward()
+>>> x.grad
+tensor([ 1.08060461, -2.61457448], device='cpu')
+"""
+
+from collections.abc import Callable as _Callable
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from . import autograd, debug, errors
+from .backends import Device, device, get_device, set_default_device
+from .config import config, enable_grad, no_grad, set_grad_enabled
+from .functions.contraction import dot, einsum, tensordot
+from .functions.creation import (
+    arange,
+    empty,
+    empty_like,
+    eye,
+    full,
+    full_like,
+    linspace,
+    ones,
+    ones_like,
+    zeros,
+    zeros_like,
+)
+from .functions.elementwise import ELEMENTWISE as _ELEMENTWISE
+from .functions.elementwise import clip, nonzero, round, where
+from .functions.indexing import flip, pad, repeat, roll, take, take_along_axis, tile
+from .functions.reductions import (
+    all,
+    any,
+    argmax,
+    argmin,
+    argsort,
+    cumsum,
+    log_softmax,
+    logsumexp,
+    max,
+    mean,
+    min,
+    prod,
+    softmax,
+    sort,
+    std,
+    sum,
+    var,
+)  # fmt: skip
+from .functions.shaping import broadcast_to, concatenate, expand_dims, moveaxis, ravel, split, squeeze, stack, swapaxes
+from .tensor import Tensor, asarray, matmul, power, reshape, tensor, transpose, wait
+
+__version__ = "0.1.0"
+
+array = tensor
+globals().update(_ELEMENTWISE)  # one row, one op: the table is the only list of these
+
+if _TYPE_CHECKING:
+
+    def __getattr__(name: str) -> _Callable[..., Tensor]:
+        """The functions that come from the op table, for type checkers."""
+        raise NotImplementedError

@@ -1,0 +1,171 @@
+"""Settings: `gg.config.fuse`, `gg.config.debug`, `gg.config.threads`, and the grad mode of each thread."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from . import errors
+
+MAX_OPS = 64  # ops in one region
+MAX_INPUTS = 24  # array inputs of one region: as many as a CUDA kernel can safely take
+MAX_HEAVY_INPUTS = 8  # array inputs once together they would hold more than HEAVY_BYTES
+HEAVY_BYTES = 64 << 20
+PLAN_CACHE = 2048  # structures whose plans are kept, least recently used out first
+
+
+class Config:
+    """The settings that a user may change while a program runs.
+
+    fuse: int
+        The most ops that one region may hold, 1 to 64 (default 64). ``fuse=1`` is eager execution: every op is its
+        own region, computed when it is called. No result depends on it.
+    debug: int
+        0 (default): no checks. 1: results and gradients are checked for NaN and infinity as they are computed, and
+        the op and the line that made one are named; arrays given to ``gg.asarray`` are checked for later changes.
+    threads: int
+        Threads that large plans on the CPU may use; the default is ``GPUGRAD_NUM_THREADS``, else the number of CPUs
+        that this process may use. No result depends on it.
+
+    >>> import gpugrad as gg
+    >>> gg.config.fuse
+    64
+    """
+
+    __slots__ = ("_debug", "_fuse", "_threads")
+
+    def __init__(self) -> None:
+        self._fuse = MAX_OPS
+        self._debug = 0
+        self._threads = 0  # 0: not asked yet
+        for name in ("fuse", "debug"):
+            text = os.environ.get(f"GPUGRAD_{name.upper()}")
+            if text:
+                setattr(self, name, _integer(name, text))
+
+    @property
+    def fuse(self) -> int:
+        return self._fuse
+
+    @fuse.setter
+    def fuse(self, value: int) -> None:
+        if not isinstance(value, int) or not 1 <= value <= MAX_OPS:
+            raise errors.bad_config("fuse", value, f"an integer from 1 to {MAX_OPS}")
+        self._fuse = value
+
+    @property
+    def debug(self) -> int:
+        return self._debug
+
+    @debug.setter
+    def debug(self, value: int) -> None:
+        if value not in (0, 1):
+            raise errors.bad_config("debug", value, "0 or 1")
+        self._debug = int(value)
+
+    @property
+    def threads(self) -> int:
+        if not self._threads:
+            text = os.environ.get("GPUGRAD_NUM_THREADS")
+            self.threads = (
+                _integer("threads", text)
+                if text
+                else len(os.sched_getaffinity(0))
+                if hasattr(os, "sched_getaffinity")
+                else os.cpu_count() or 1
+            )
+        return self._threads
+
+    @threads.setter
+    def threads(self, value: int) -> None:
+        if not isinstance(value, int) or value < 1:
+            raise errors.bad_config("threads", value, "a positive integer")
+        self._threads = value
+
+    def __repr__(self) -> str:
+        return f"Config(fuse={self.fuse}, debug={self.debug}, threads={self.threads})"
+
+
+def _integer(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise errors.bad_config(name, text, "an integer (it was read from the environment)") from None
+
+
+config = Config()
+
+
+class _GradMode(threading.local):
+    enabled = True
+
+
+grad_mode = _GradMode()
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class set_grad_enabled:
+    """Context manager and decorator: record gradients inside it, or do not.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor(2.0, requires_grad=True)
+    >>> with gg.set_grad_enabled(False):
+    ...     (x * x).requires_grad
+    False
+    """
+
+    def __init__(self, enabled: bool) -> None:
+        self._enabled = bool(enabled)
+        self._previous: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._previous.append(grad_mode.enabled)
+        grad_mode.enabled = self._enabled
+
+    def __exit__(self, *exc: object) -> None:
+        grad_mode.enabled = self._previous.pop()
+
+    def __call__(self, function: F) -> F:
+        enabled = self._enabled
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with set_grad_enabled(enabled):
+                return function(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]  # same signature, by construction
+
+
+class no_grad(set_grad_enabled):
+    """Context manager and decorator: ops called inside it are constants to ``backward``.
+
+    Decided when the op is *called*, also for an op that is still pending when the block ends.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor(2.0, requires_grad=True)
+    >>> with gg.no_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    False
+    """
+
+    def __init__(self) -> None:
+        super().__init__(False)
+
+
+class enable_grad(set_grad_enabled):
+    """Context manager and decorator: record gradients again inside a ``no_grad`` block.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor(2.0, requires_grad=True)
+    >>> with gg.no_grad(), gg.enable_grad():
+    ...     (x * x).requires_grad
+    True
+    """
+
+    def __init__(self) -> None:
+        super().__init__(True)

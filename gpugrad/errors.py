@@ -1,0 +1,295 @@
+"""Every message a user can see, and the exception types that carry them.
+
+Each function builds one error: it names what was given, what was expected, and what to do about it. The types are
+subclasses of the built-in ones a NumPy user already catches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class GpugradError(Exception):
+    """Base class of every error that gpugrad raises on purpose."""
+
+
+class ShapeError(GpugradError, ValueError):
+    """Arrays whose shapes do not fit together, or do not fit the operation."""
+
+
+class DTypeError(GpugradError, TypeError):
+    """An operand of a type or dtype that the operation does not take."""
+
+
+class DeviceError(GpugradError, RuntimeError):
+    """Tensors on different devices, or a device that is not there."""
+
+
+class GraphError(GpugradError, RuntimeError):
+    """A computational graph asked for something it cannot give: freed, detached, or too late."""
+
+
+class WriteError(GpugradError, RuntimeError):
+    """A write that would have been lost, or would have made a gradient wrong."""
+
+
+class InternalError(GpugradError, RuntimeError):
+    """A bug in gpugrad: a region that cannot be built or run. The message carries its source."""
+
+
+Shape = tuple[int, ...]
+
+
+def no_broadcast(op: str, shapes: Sequence[Shape]) -> ShapeError:
+    given = " and ".join(str(s) for s in shapes)
+    return ShapeError(
+        f"{op}: the shapes {given} do not broadcast together. Aligned from the right, each pair of axes must be "
+        f"equal or 1; reshape one operand, or insert an axis with x[:, None]."
+    )
+
+
+def no_loop(op: str, types: Sequence[object], reason: str = "") -> DTypeError:
+    given = ", ".join(getattr(t, "__name__", str(t)) for t in types)
+    tail = f" ({reason})" if reason else ""
+    return DTypeError(f"{op} does not take operands of type ({given}){tail}. Convert with x.astype(...) first.")
+
+
+def not_an_operand(value: object) -> DTypeError:
+    return DTypeError(
+        f"cannot make a tensor of {type(value).__name__!r}: expected a number, a (nested) list of numbers, a NumPy "
+        f"array of booleans, integers or real floating-point numbers, or a Tensor."
+    )
+
+
+def complex_operand(dtype: object) -> DTypeError:
+    return DTypeError(
+        f"complex numbers ({dtype}) are not supported by this version: use two real tensors, one for the real and "
+        f"one for the imaginary part."
+    )
+
+
+def python_scalar_out_of_range(value: object, dtype: object) -> DTypeError:
+    return DTypeError(f"the Python integer {value} does not fit in {dtype}. Convert the tensor with x.astype(...).")
+
+
+def integers_to_negative_powers() -> ShapeError:
+    return ShapeError(
+        "integers to negative integer powers are not allowed, as in NumPy: write x.astype(float) ** n, or 1 / x**-n."
+    )
+
+
+def mixed_devices(op: str, a: object, b: object) -> DeviceError:
+    return DeviceError(
+        f"{op}: operands are on different devices, {str(a)!r} and {str(b)!r}. Move one of them first: x.to({str(b)!r})."
+    )
+
+
+def unknown_device(name: object) -> DeviceError:
+    return DeviceError(
+        f"unknown device {name!r}: expected 'cpu', 'cuda' or 'cuda:N' (or 'cpu:N', a pretend device for tests)."
+    )
+
+
+def no_cuda(name: str, why: str) -> DeviceError:
+    return DeviceError(f"device {name!r} is not available: {why}")
+
+
+def bad_axis(op: str, axis: object, ndim: int) -> ShapeError:
+    return ShapeError(
+        f"{op}: axis {axis} is out of range for a tensor with {ndim} axes (allowed: {-ndim} to {ndim - 1})."
+    )
+
+
+def repeated_axis(op: str, axes: object) -> ShapeError:
+    return ShapeError(f"{op}: an axis appears twice in {axes}; name each axis once.")
+
+
+def bad_shape(op: str, message: str) -> ShapeError:
+    return ShapeError(f"{op}: {message}")
+
+
+def bad_value(op: str, message: str) -> ShapeError:
+    return ShapeError(f"{op}: {message}")
+
+
+def bad_type(op: str, message: str) -> DTypeError:
+    return DTypeError(f"{op}: {message}")
+
+
+def empty_reduction(op: str) -> ShapeError:
+    return ShapeError(
+        f"{op} of zero elements has no value: there is nothing to choose from. Check that the axis is not empty."
+    )
+
+
+def grad_needs_float(dtype: object) -> DTypeError:
+    return DTypeError(
+        f"requires_grad=True needs a floating-point tensor, and this one is {dtype}: gradients of integers and "
+        f"booleans do not exist. Convert first: x.astype(float)."
+    )
+
+
+def backward_without_grad() -> GraphError:
+    return GraphError(
+        "backward: this tensor does not require grad, so there is no graph behind it. Make an input with "
+        "requires_grad=True, and compute outside gg.no_grad()."
+    )
+
+
+def backward_needs_gradient(shape: Shape) -> GraphError:
+    return GraphError(
+        f"backward on a tensor of shape {shape}: without a `gradient` only a tensor with one element has one. "
+        f"Reduce it first, y.sum().backward(), or pass the upstream gradient, y.backward(gradient=v)."
+    )
+
+
+def gradient_shape(given: Shape, expected: Shape) -> ShapeError:
+    return ShapeError(f"the gradient has shape {given}, but its tensor has shape {expected}; they must be equal.")
+
+
+def gradient_dtype(given: object, expected: object) -> DTypeError:
+    return DTypeError(
+        f"the gradient is {given}, but its tensor is {expected}. Convert first: g.astype({str(expected)!r})."
+    )
+
+
+def graph_freed(op: str) -> GraphError:
+    return GraphError(
+        f"backward: the graph was already walked and freed (reached {op!r} a second time). Pass retain_graph=True to "
+        f"the first backward, or compute the result again."
+    )
+
+
+def input_without_grad(index: int) -> GraphError:
+    return GraphError(f"inputs[{index}] does not require grad, so it has no gradient. Make it with requires_grad=True.")
+
+
+def unused_input(index: int) -> GraphError:
+    return GraphError(
+        f"inputs[{index}] was not used to compute the outputs, so its gradient would be None. Pass allow_unused=True "
+        f"to get None for it."
+    )
+
+
+def gradient_invalid(reason: str) -> GraphError:
+    return GraphError(
+        f"this gradient is incomplete: the backward that was adding to it failed ({reason}). Clear it with "
+        f"x.zero_grad() (or optimizer.zero_grad()) and run backward again."
+    )
+
+
+def hook_too_late() -> GraphError:
+    return GraphError(
+        "register_hook: this tensor was already absorbed by a computed region, which would not call the hook. "
+        "Register the hook right after computing the tensor, before its first use."
+    )
+
+
+def hook_without_grad(what: str) -> GraphError:
+    return GraphError(f"{what}: this tensor does not require grad, so no gradient will ever reach it.")
+
+
+def hook_changed(what: str, given: object, expected: object) -> GraphError:
+    return GraphError(
+        f"a gradient hook returned {what} {given}, expected {expected}. Return a gradient like the one it was given, or None."
+    )
+
+
+def leaf_write() -> WriteError:
+    return WriteError(
+        "writing to a leaf that requires grad: its gradient would belong to a value that is gone. Write inside "
+        "`with gg.no_grad():` (an update), or write to a copy, y = x.copy() (a computation)."
+    )
+
+
+def view_write(kind: str) -> WriteError:
+    return WriteError(
+        f"writing to a tensor that came from {kind} of another one: in NumPy this would change the other tensor, here "
+        f"a slice is a value and the write would be lost. Write to the original, x[i, j] = v, or to a copy, "
+        f"x[i].copy()."
+    )
+
+
+def write_cast(op: str, given: object, expected: object) -> DTypeError:
+    return DTypeError(
+        f"{op}: cannot write {given} into a tensor of {expected} (NumPy's 'same_kind' rule). Convert first: "
+        f"v.astype({str(expected)!r})."
+    )
+
+
+def write_shape(op: str, given: Shape, expected: Shape) -> ShapeError:
+    return ShapeError(f"{op}: a value of shape {given} cannot be written to a tensor (or part) of shape {expected}.")
+
+
+def broken_promise(where: str) -> WriteError:
+    return WriteError(
+        f"an array given to gg.asarray at {where} was changed before its values and gradients had been read. Copy it "
+        f"with gg.tensor(a), or write to it later."
+    )
+
+
+def not_one_element(what: str, shape: Shape) -> ShapeError:
+    return ShapeError(
+        f"{what} needs a tensor with exactly one element; this one has shape {shape}. Index it or reduce it first."
+    )
+
+
+def ambiguous_truth(shape: Shape) -> ShapeError:
+    return ShapeError(f"the truth value of a tensor of shape {shape} is ambiguous: use t.any() or t.all().")
+
+
+def array_of_grad(what: str) -> GraphError:
+    return GraphError(
+        f"{what} of a tensor that requires grad would drop its graph without a word. Say so: t.detach().numpy()."
+    )
+
+
+def numpy_function_refused(name: str, known: bool) -> DTypeError:
+    instead = f"use gg.{name}(...)" if known else "convert with t.detach().numpy() where no gradient is needed"
+    return DTypeError(f"numpy.{name} does not work on gpugrad tensors yet: {instead}.")
+
+
+def ufunc_refused(name: str, detail: str) -> DTypeError:
+    return DTypeError(
+        f"numpy.{name}{detail} does not work on gpugrad tensors; use gpugrad's own functions or methods instead."
+    )
+
+
+def not_finite(op: str, where: str, what: str) -> FloatingPointError:
+    return FloatingPointError(
+        f"{op} produced {what} (called at {where}). Look at its inputs there; gg.config.debug = 0 turns this check off."
+    )
+
+
+def zero_d(what: str) -> DTypeError:
+    return DTypeError(f"{what} of a 0-d tensor: it has no axes.")
+
+
+def bad_config(name: str, value: object, expected: str) -> ShapeError:
+    return ShapeError(f"config.{name} = {value!r}: expected {expected}.")
+
+
+def deepcopy_non_leaf() -> GraphError:
+    return GraphError(
+        "only leaves can be copied with copy.deepcopy or pickle: this tensor was computed and carries a graph. "
+        "Use t.detach() (or t.copy() inside the graph)."
+    )
+
+
+def plan_failed(source: str, cause: BaseException) -> InternalError:
+    return InternalError(
+        f"a plan could not be run: {type(cause).__name__}: {cause}. This is a bug in gpugrad; please report it with "
+        f"this text:\n{source}"
+    )
+
+
+def missing_extra(what: str, package: str, extra: str) -> ImportError:
+    return ImportError(f"{what} needs the package {package!r}, which is not installed: pip install 'gpugrad[{extra}]'.")
+
+
+def state_mismatch(missing: Sequence[Any], unexpected: Sequence[Any]) -> ShapeError:
+    return ShapeError(
+        f"load_state_dict: missing names {sorted(missing)}, unexpected names {sorted(unexpected)}; nothing was loaded. "
+        f"Pass strict=False to load what fits."
+    )

@@ -1,0 +1,231 @@
+"""Values, and the pending expressions they may be: growing them, counting them, and their structure.
+
+A `Value` is immutable: a buffer, or an op waiting for its operands (a pending Expr), with its tape node and its
+`requires_grad`. Calling an elementwise op makes a pending value; this module knows how large such an expression has
+become, where it may be cut, and which structure it has. Computing one is the business of `gpugrad.tape`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import debug, errors
+from . import elementwise as ew
+from .config import HEAVY_BYTES, MAX_HEAVY_INPUTS, MAX_INPUTS, config, grad_mode
+from .ops import Op, cast
+from .shapes import DType, Shape, broadcast
+
+_sequence = itertools.count()
+
+
+class Value(ew.Operators):
+    """A buffer or a pending Expr; never changes, is only ever computed.
+
+    array: the buffer, None while pending. op, args: the pending op and its operands (values and Python numbers).
+    node: where it stands on the tape; None for constants and while pending. device: where it lives.
+    owned: the library allocated the buffer and never handed it out. absorbed: a weak reference to the node of the
+    region that has computed it on the way to something else (None: not yet). slot: where its gradient is to be kept.
+    started, number, weight, fan_in: bounds on the size of the pending expression (see `oversized`).
+    """
+
+    __slots__ = (
+        "__weakref__", "absorbed", "args", "array", "device", "dtype", "fan_in", "line", "node", "number", "op",
+        "owned", "requires_grad", "shape", "slot", "started", "weight",
+    )  # fmt: skip
+
+    def __init__(
+        self, array: Any, shape: Shape, dtype: DType, device: Any, requires_grad: bool, node: Any, owned: bool
+    ):
+        self.array = array
+        self.shape = shape
+        self.dtype = dtype
+        self.device = device
+        self.requires_grad = requires_grad
+        self.node = node
+        self.owned = owned
+        self.op: Any = None
+        self.args: Any = ()
+        self.absorbed: Any = None
+        self.slot: Any = None
+        self.line = ""
+        self.weight = 0
+        self.fan_in: int  # set while pending, like these
+        self.started: int
+        self.number: int
+
+    def __gpugrad_elementwise__(self, op: Op, args: tuple[Any, ...]) -> Value:
+        return pending(op, args, self.closer)
+
+    def __gpugrad_structural__(self, op: Any, args: tuple[Any, ...], params: dict[str, Any]) -> Value:
+        return self.caller(op, args, params)
+
+    closer: Any = None  # how a value is computed, and how a structural op is called: given by gpugrad.tape
+    caller: Any = None
+
+    def release_operands(self) -> None:
+        """Forget the pending op: called once the buffer is there."""
+        self.op = None
+        self.args = ()
+        self.weight = 0
+
+
+Closer = Callable[[Value], Any]
+
+
+def pending(op: Op, args: tuple[Any, ...], close: Closer) -> Value:
+    """A new pending value for `op` on values and Python numbers; all checks of the call happen here.
+
+    Raises ShapeError, DTypeError or DeviceError from the line that calls the op.
+    """
+    # The hot path of the library: kept flat on purpose.
+    types: list[Any] = []
+    shape: Shape | None = None
+    device: Any = None
+    grad = False
+    values = 0
+    for a in args:
+        if type(a) is Value:
+            values += 1
+            types.append(a.dtype)
+            grad |= a.requires_grad
+            if shape is None:
+                shape, device = a.shape, a.device
+            else:
+                if a.shape != shape:
+                    shape = broadcast(op.name, shape, a.shape)
+                if a.device is not device:
+                    raise errors.mixed_devices(op.name, device, a.device)
+        else:
+            types.append(type(a))
+    loop = op.loops.get(tuple(types)) or op.loop(tuple(types))
+    assert shape is not None
+    operands = list(args)
+    weight, fan_in, started = 1, 0, sys.maxsize
+    for i, a in enumerate(args):
+        if type(a) is Value:
+            if a.dtype is not loop.inputs[i] and a.dtype != loop.inputs[i]:
+                operands[i] = a = pending(cast(loop.inputs[i]), (a,), close)
+            if a.array is None:
+                if a.shape != shape:
+                    close(a)
+                else:
+                    weight += a.weight
+                    fan_in += a.fan_in
+                    if a.started < started:
+                        started = a.started
+                    continue
+            fan_in += 1
+        elif type(a) is int and loop.inputs[i].kind in "iu":
+            _check_range(a, loop.inputs[i])
+    v = Value(None, shape, loop.output, device, False, None, True)
+    v.op = op
+    v.args = tuple(operands)
+    if grad and grad_mode.enabled and op.differentiable:
+        v.requires_grad = loop.output.kind not in "biu"
+    debug.counters.ops += 1
+    if config._debug:
+        v.line = debug.user_line()
+    v.number = number = next(_sequence)
+    v.started = started if started < number else number
+    span = number - v.started + 1
+    v.weight = span if span < weight else weight
+    v.fan_in = fan_in
+    if v.weight > config._fuse or fan_in > MAX_HEAVY_INPUTS:
+        _limit(v, close)
+    return v
+
+
+def _check_range(value: int, dtype: DType) -> None:
+    try:
+        dtype.type(value)
+    except OverflowError:
+        raise errors.python_scalar_out_of_range(value, dtype) from None
+
+
+def members(*roots: Value) -> dict[Value, int]:
+    """The pending values of expressions in topological order, each with how often the others use it."""
+    uses: dict[Value, int] = {}
+    order: list[Value] = []
+    for root in roots:
+        if root.array is None and root not in uses:
+            uses[root] = 0
+            _visit(root, uses, order)
+    return {v: uses[v] for v in order}
+
+
+def unnamed(roots: Sequence[Value]) -> set[Value]:
+    """The pending values that only these expressions can reach: nobody will ask for them again."""
+    nodes = members(*roots)
+    return {v for v in nodes if not _named(v, nodes[v])}
+
+
+def _visit(v: Value, uses: dict[Value, int], order: list[Value]) -> None:
+    # A function of its own: a closure that called itself would be a cycle, and keep the values alive.
+    for a in v.args:
+        if type(a) is Value and a.array is None:
+            if a not in uses:
+                uses[a] = 0
+                _visit(a, uses, order)
+            uses[a] += 1
+    order.append(v)
+
+
+def inputs_of(nodes: dict[Value, int]) -> int:
+    """How many different buffers an expression reads."""
+    return len({a for v in nodes for a in v.args if type(a) is Value and a.array is not None})
+
+
+def _limit(v: Value, close: Closer) -> None:
+    """Keep a new pending value within the caps, by closing something below it."""
+    while True:
+        many = v.fan_in > MAX_INPUTS or (
+            v.fan_in > MAX_HEAVY_INPUTS and v.fan_in * math.prod(v.shape) * v.dtype.itemsize > HEAVY_BYTES
+        )
+        if not many and v.weight <= config.fuse:
+            return
+        nodes = members(v)
+        v.weight, v.fan_in = len(nodes), inputs_of(nodes)
+        heavy = v.fan_in > MAX_HEAVY_INPUTS and v.fan_in * math.prod(v.shape) * v.dtype.itemsize > HEAVY_BYTES
+        if v.weight <= config.fuse and v.fan_in <= MAX_INPUTS and not heavy:
+            return
+        del nodes[v]
+        if not nodes:
+            return
+        close(_cut(nodes))
+
+
+def _cut(nodes: dict[Value, int]) -> Value:
+    """Where to close an expression that has grown too large: the boundary must repeat with the user's loop.
+
+    The deepest value that a live Tensor still names (a loop variable), if that takes at least half of a full region
+    out of the way; else the largest.
+    """
+    enough = min(config.fuse, max(v.weight for v in nodes)) // 2
+    candidates = [v for v in nodes if v.weight >= enough and _named(v, nodes[v])]
+    if candidates:
+        return min(candidates, key=lambda v: v.number)
+    return max(nodes, key=lambda v: v.number)
+
+
+def _named(v: Value, uses: int) -> bool:
+    return sys.getrefcount(v) - uses > _UNNAMED
+
+
+def _calibrate() -> int:
+    """References to a value that nobody names, as `_named` sees them from `_cut`: measured, not assumed."""
+
+    def probe(v: Value, uses: int) -> int:
+        return sys.getrefcount(v) - uses
+
+    nodes = {Value(None, (), np.dtype(bool), None, False, None, True): 0}
+    (count,) = [probe(v, nodes[v]) for v in nodes]  # in a comprehension, as in `unnamed`
+    return count
+
+
+_UNNAMED = _calibrate()

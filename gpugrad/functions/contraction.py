@@ -1,0 +1,115 @@
+"""Sums of products."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import errors, structural
+from ..shapes import normalize_axis
+from ..tensor import Tensor, as_tensors, matmul, reshape, transpose
+from .creation import eye
+from .shaping import broadcast_to
+
+
+def dot(a: Any, b: Any) -> Tensor:
+    """NumPy's dot: a product for scalars, a @ b up to 2-D, else the sum over a's last and b's second to last axis.
+
+    >>> import gpugrad as gg
+    >>> gg.dot([1.0, 2.0], [3.0, 4.0])
+    tensor(11., device='cpu')
+    """
+    a, b = as_tensors(a, b)
+    if not a.shape or not b.shape:
+        return a * b
+    if b.ndim > 2:
+        return tensordot(a, b, (-1, -2))
+    return matmul(a, b) if a.ndim <= 2 or b.ndim == 1 else tensordot(a, b, (-1, -2))
+
+
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
+    """Sum of products over the given axes: a number of them, or a pair of (sequences of) axes.
+
+    >>> import gpugrad as gg
+    >>> gg.tensordot(gg.ones((2, 3)), gg.ones((3, 2)), 2)
+    tensor(6., device='cpu')
+    """
+    a, b = as_tensors(a, b)
+    if isinstance(axes, int):
+        over = tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes))
+    else:
+        over = tuple((s,) if isinstance(s, int) else tuple(s) for s in axes)  # type: ignore[assignment]
+    left = tuple(normalize_axis("tensordot", i, a.ndim) for i in over[0])
+    right = tuple(normalize_axis("tensordot", i, b.ndim) for i in over[1])
+    if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
+        raise errors.bad_shape(
+            "tensordot", f"shapes {a.shape} and {b.shape} do not fit over the axes {left} and {right}."
+        )
+    keep_a = tuple(i for i in range(a.ndim) if i not in left)
+    keep_b = tuple(i for i in range(b.ndim) if i not in right)
+    n = math.prod(a.shape[i] for i in left)
+    p = reshape(transpose(a, keep_a + left), (math.prod(a.shape[i] for i in keep_a), n))
+    q = reshape(transpose(b, right + keep_b), (n, math.prod(b.shape[i] for i in keep_b)))
+    return reshape(matmul(p, q), tuple(a.shape[i] for i in keep_a) + tuple(b.shape[i] for i in keep_b))
+
+
+def einsum(subscripts: str, *operands: Any) -> Tensor:
+    """Sum of products in Einstein's notation, as in NumPy: "ij,jk->ik", implicit outputs and "..." included.
+
+    Raises ShapeError for subscripts that do not fit the operands.
+
+    >>> import gpugrad as gg
+    >>> gg.einsum("ii", [[1.0, 2.0], [3.0, 4.0]])
+    tensor(5., device='cpu')
+    """
+    tensors = as_tensors(*operands)
+    common = np.result_type(*(t.dtype for t in tensors))
+    tensors = [t if t.dtype == common else t.astype(common) for t in tensors]
+    text = subscripts.replace(" ", "")
+    left, arrow, output = text.partition("->")
+    terms = left.split(",")
+    if len(terms) != len(tensors):
+        raise errors.bad_shape("einsum", f"{subscripts!r} names {len(terms)} operands, {len(tensors)} were given.")
+    free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in text]
+    extra = max(
+        [t.ndim - len(term.replace("...", "")) for t, term in zip(tensors, terms, strict=True) if "..." in term] or [0]
+    )
+    dots = "".join(free[: max((extra, 0))])
+    full = []
+    for t, term in zip(tensors, terms, strict=True):
+        n = t.ndim - len(term.replace("...", ""))
+        if n < 0 or (n and "..." not in term):
+            raise errors.bad_shape("einsum", f"{term!r} does not name the axes of an operand of shape {t.shape}.")
+        full.append(term.replace("...", dots[len(dots) - n :]))
+    if not arrow:
+        letters = "".join(full).replace("...", "")
+        output = dots + "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in dots))
+    output = output.replace("...", dots)
+    if len(set(output)) != len(output) or not set(output) <= set("".join(full)):
+        raise errors.bad_shape("einsum", f"the output {output!r} must name indices of the operands, each once.")
+    return _contraction(full, tensors, output, free[len(dots) :])
+
+
+def _contraction(terms: list[str], tensors: list[Tensor], output: str, free: list[str]) -> Tensor:
+    sizes: dict[str, int] = {}
+    for t, term in zip(tensors, terms, strict=True):
+        for c, n in zip(term, t.shape, strict=True):
+            if sizes.setdefault(c, n) != n:
+                if 1 not in (sizes[c], n):
+                    raise errors.bad_shape("einsum", f"index {c!r} has the lengths {sizes[c]} and {n}.")
+                sizes[c] = max((sizes[c], n))
+    inputs: list[str] = []
+    arrays: list[Tensor] = []
+    for t, term in zip(tensors, terms, strict=True):
+        t = broadcast_to(t, tuple(sizes[c] for c in term)) if t.shape != tuple(sizes[c] for c in term) else t
+        for c in sorted(set(term)):
+            while term.count(c) > 1:  # a repeated index is a contraction with the identity
+                other = free.pop()
+                term = term[: term.rindex(c)] + other + term[term.rindex(c) + 1 :]
+                inputs.append(c + other)
+                arrays.append(eye(sizes[c], dtype=t.dtype, device=t.device))
+        inputs.append(term)
+        arrays.append(t)
+    return structural.contract(*arrays, inputs=tuple(inputs), output=output)

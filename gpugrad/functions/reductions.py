@@ -1,0 +1,288 @@
+"""Sums, extremes and what is made of them."""
+
+from __future__ import annotations
+
+import builtins
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import elementwise as ew
+from .. import errors, structural, tape
+from ..expr import Value
+from ..shapes import Axis, is_16_bit, is_float, normalize_axes, normalize_axis
+from ..tensor import Tensor, apply, as_tensors, reshape, transpose
+from .creation import ones
+from .elementwise import where
+from .indexing import take_along_axis
+from .shaping import concatenate, ravel, squeeze
+
+FLOAT32 = np.dtype(np.float32)
+
+
+def sum(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
+    """Sum over axes. What is summed need not exist: an expression becomes the map of the reduction.
+
+    Integers and booleans sum in int64, 16-bit floats in float32 (rounded once). Gradient: the upstream one, repeated.
+
+    >>> import gpugrad as gg
+    >>> gg.sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
+    tensor([4., 6.], device='cpu')
+    """
+    (x,) = as_tensors(x)
+    if dtype is None and x.dtype.kind in "biu":
+        dtype = np.uint64 if x.dtype.kind == "u" else np.int64
+    if dtype is not None and x.dtype != np.dtype(dtype):
+        x = x.astype(dtype)
+    return structural.collect(x, axes=normalize_axes("sum", axis, x.ndim), keepdims=keepdims)
+
+
+def mean(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
+    """Arithmetic mean over axes, in float64 for integers. NaN over nothing, as in NumPy.
+
+    >>> import gpugrad as gg
+    >>> gg.mean([1.0, 2.0, 6.0])
+    tensor(3., device='cpu')
+    """
+    (x,) = as_tensors(x)
+    out = np.dtype(dtype) if dtype is not None else x.dtype if is_float(x.dtype) else np.dtype(np.float64)
+    count = _count("mean", x, axis)
+    total = sum(x, axis, _wide(out), keepdims)
+    result = total / float(count) if count else total * math.nan
+    return result if result.dtype == out else result.astype(out)
+
+
+def _wide(dtype: Any) -> Any:
+    return FLOAT32 if is_16_bit(dtype) else dtype
+
+
+def _count(op: str, x: Tensor, axis: Axis) -> int:
+    return math.prod(x.shape[a] for a in normalize_axes(op, axis, x.ndim))
+
+
+def var(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+    """Variance over axes: squared distance from the mean, summed and divided by n - ddof.
+
+    >>> import gpugrad as gg
+    >>> gg.var([1.0, 2.0, 3.0], ddof=1)
+    tensor(1., device='cpu')
+    """
+    (x,) = as_tensors(x)
+    out = x.dtype if is_float(x.dtype) else np.dtype(np.float64)
+    wide = _wide(out)
+    x = x if x.dtype == wide else x.astype(wide)
+    n = _count("var", x, axis) - ddof
+    total = sum(apply(ew.square, (x - mean(x, axis, keepdims=True),)), axis, keepdims=keepdims)
+    result = total / float(n) if n > 0 else total * math.nan
+    return result if result.dtype == out else result.astype(out)
+
+
+def std(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+    """Standard deviation over axes: the square root of the variance.
+
+    >>> import gpugrad as gg
+    >>> gg.std([1.0, 3.0])
+    tensor(1., device='cpu')
+    """
+    return apply(ew.sqrt, (var(x, axis, ddof, keepdims),))
+
+
+def prod(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
+    """Product over axes. Multiplied in a tree, so that gradients of every order are exact also where elements are 0.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor([0.0, 2.0, 3.0], requires_grad=True)
+    >>> gg.prod(x).backward()
+    >>> x.grad
+    tensor([6., 0., 0.], device='cpu')
+    """
+    (x,) = as_tensors(x)
+    if dtype is None and x.dtype.kind in "biu":
+        dtype = np.uint64 if x.dtype.kind == "u" else np.int64
+    if dtype is not None and x.dtype != np.dtype(dtype):
+        x = x.astype(dtype)
+    axes = normalize_axes("prod", axis, x.ndim)
+    shape = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+    others = tuple(a for a in range(x.ndim) if a not in axes)
+    n = math.prod(x.shape[a] for a in axes)
+    x = reshape(transpose(x, (*axes, *others)), (n, *(x.shape[a] for a in others)))
+    if n == 0:
+        x = ones(x.shape[1:], x.dtype, x.device)
+    else:
+        while n > 1:
+            half = n // 2
+            pairs = x[:half] * x[half : 2 * half]
+            x = concatenate([pairs, x[2 * half :]]) if n % 2 else pairs
+            n -= half
+        x = x[0]
+    kept = tuple(s for a, s in enumerate(shape) if a not in axes)
+    return reshape(x, shape if keepdims else kept)
+
+
+def _extreme(name: str, op: Any) -> Callable[..., Tensor]:
+    def function(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        (x,) = as_tensors(x)
+        axes = normalize_axes(name, axis, x.ndim)
+        if builtins.any(x.shape[a] == 0 for a in axes):
+            raise errors.empty_reduction(name)
+        return op(x, axes=axes, keepdims=keepdims)
+
+    function.__name__ = name
+    function.__doc__ = f"""The {name}imum over axes, NaN if there is one; ties share the gradient evenly.
+
+    Raises ShapeError over no elements.
+
+    >>> import gpugrad as gg
+    >>> gg.{name}([[1.0, 5.0], [3.0, 4.0]], axis=1)
+    tensor({"[5., 4.]" if name == "max" else "[1., 3.]"}, device='cpu')
+    """
+    return function
+
+
+max = _extreme("max", structural.reduce_max)
+min = _extreme("min", structural.reduce_min)
+
+
+def _plain(x: Tensor, function: Callable[..., Any]) -> Tensor:
+    """A function of arrays that has no gradient, on a tensor."""
+    array = x.device.backend.xp.asarray(function(x.device.backend.xp, tape.close(x._value)))
+    return Tensor(Value(array, array.shape, array.dtype, x.device, False, None, array.base is None))
+
+
+def _where_is(name: str) -> Callable[..., Tensor]:
+    def function(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
+        (x,) = as_tensors(x)
+        if (x.size if axis is None else x.shape[normalize_axis(name, axis, x.ndim)]) == 0:
+            raise errors.empty_reduction(name)
+        return _plain(x, lambda xp, a: getattr(xp, name)(a, axis=axis, keepdims=keepdims))
+
+    function.__name__ = name
+    function.__doc__ = f"""The index of the (first) {name[3:]}imum along an axis, or in the flattened tensor. Has no gradient.
+
+    Raises ShapeError over no elements.
+
+    >>> import gpugrad as gg
+    >>> gg.{name}([[1.0, 5.0], [3.0, 4.0]], axis=1)
+    tensor({"[1, 1]" if name == "argmax" else "[0, 0]"}, device='cpu')
+    """
+    return function
+
+
+argmax = _where_is("argmax")
+argmin = _where_is("argmin")
+
+
+def any(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """True where any element over the axes is non-zero.
+
+    >>> import gpugrad as gg
+    >>> gg.any([False, True])
+    tensor(True, device='cpu')
+    """
+    (x,) = as_tensors(x)
+    x = x if x.dtype == bool else x != 0
+    return structural.collect(x, axes=normalize_axes("any", axis, x.ndim), keepdims=keepdims)
+
+
+def all(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """True where all elements over the axes are non-zero.
+
+    >>> import gpugrad as gg
+    >>> gg.all([False, True])
+    tensor(False, device='cpu')
+    """
+    (x,) = as_tensors(x)
+    return apply(ew.logical_not, (any(x == 0, axis, keepdims),))
+
+
+def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
+    """Running sum along an axis, or of the flattened tensor.
+
+    >>> import gpugrad as gg
+    >>> gg.cumsum([1.0, 2.0, 3.0])
+    tensor([1., 3., 6.], device='cpu')
+    """
+    (x,) = as_tensors(x)
+    if axis is None:
+        x, axis = ravel(x), 0
+    if dtype is None and x.dtype.kind in "biu":
+        dtype = np.uint64 if x.dtype.kind == "u" else np.int64
+    if dtype is not None and x.dtype != np.dtype(dtype):
+        x = x.astype(dtype)
+    return structural.cumsum(x, axis=normalize_axis("cumsum", axis, x.ndim))
+
+
+def argsort(x: Any, axis: int | None = -1, stable: bool = True) -> Tensor:
+    """The indices that sort along an axis (stable). Has no gradient.
+
+    >>> import gpugrad as gg
+    >>> gg.argsort([3.0, 1.0, 2.0])
+    tensor([1, 2, 0], device='cpu')
+    """
+    (x,) = as_tensors(x)
+    return _plain(x, lambda xp, a: xp.argsort(a, axis=axis, kind="stable"))
+
+
+def sort(x: Any, axis: int | None = -1) -> Tensor:
+    """A sorted copy along an axis (stable); each gradient goes back to where its element came from.
+
+    >>> import gpugrad as gg
+    >>> gg.sort([3.0, 1.0, 2.0])
+    tensor([1., 2., 3.], device='cpu')
+    """
+    (x,) = as_tensors(x)
+    if axis is None:
+        x, axis = ravel(x), 0
+    return take_along_axis(x, argsort(x, axis), axis)
+
+
+def _shifted(op: str, x: Any, axis: Axis) -> tuple[Tensor, Tensor, Any]:
+    """x in at least float32, its maximum over the axes as a constant (0 where that is infinite), and its own dtype."""
+    (x,) = as_tensors(x)
+    out = x.dtype if is_float(x.dtype) else np.dtype(np.float64)
+    x = x if x.dtype == _wide(out) else x.astype(_wide(out))
+    normalize_axes(op, axis, x.ndim)
+    top = max(x.detach(), axis, keepdims=True)
+    return x, where(apply(ew.isfinite, (top,)), top, 0), out
+
+
+def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """log(sum(exp(x))) over axes, without overflow. Gradient: the softmax.
+
+    >>> import gpugrad as gg
+    >>> gg.logsumexp([1000.0, 1000.0])
+    tensor(1000.69314718, device='cpu')
+    """
+    x, top, out = _shifted("logsumexp", x, axis)
+    total = sum(apply(ew.exp, (x - top,)), axis, keepdims=True)
+    result = apply(ew.log, (total,)) + top
+    result = result if keepdims else squeeze(result, normalize_axes("logsumexp", axis, x.ndim))
+    return result if result.dtype == out else result.astype(out)
+
+
+def softmax(x: Any, axis: Axis = -1) -> Tensor:
+    """exp(x) / sum(exp(x)) along an axis, without overflow.
+
+    >>> import gpugrad as gg
+    >>> gg.softmax([1000.0, 1000.0])
+    tensor([0.5, 0.5], device='cpu')
+    """
+    x, top, out = _shifted("softmax", x, axis)
+    e = apply(ew.exp, (x - top,))
+    result = e / sum(e, axis, keepdims=True)
+    return result if result.dtype == out else result.astype(out)
+
+
+def log_softmax(x: Any, axis: Axis = -1) -> Tensor:
+    """The logarithm of the softmax along an axis, accurate where the softmax underflows.
+
+    >>> import gpugrad as gg
+    >>> gg.log_softmax([0.0, 1000.0])
+    tensor([-1000.,     0.], device='cpu')
+    """
+    x, top, out = _shifted("log_softmax", x, axis)
+    shifted = x - top
+    result = shifted - apply(ew.log, (sum(apply(ew.exp, (shifted,)), axis, keepdims=True),))
+    return result if result.dtype == out else result.astype(out)

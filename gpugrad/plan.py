@@ -1,0 +1,348 @@
+"""From the structure of a region to its plans: one forward, and one backward for each way of asking.
+
+A structure is what two regions must share to share a plan: ops, wiring, dtypes, `requires_grad` of every node, and the
+kind of every Python number; never shapes, values or layouts, which are arguments. Plans are derived once per structure
+and kept, least recently used out first. A `Program` is the straight-line form that an executor runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence, Set
+from typing import Any, NamedTuple
+
+from .config import PLAN_CACHE
+from .expr import Value, unnamed
+from .ops import Op
+from .symbolic import BOOL, Adjoint, Graph, Sym, reverse
+
+Operand = tuple[str, Any]  # ("i", n) an input array, ("s", n) a scalar, ("t", n) a result, ("k", value) a constant
+
+
+class Instruction(NamedTuple):
+    """One op of a program: result number `out` is `op` of `args`. dtype: a NumPy dtype, or a Python number's type."""
+
+    out: int
+    op: Op
+    args: tuple[Operand, ...]
+    dtype: Any
+
+
+class Program:
+    """A straight-line program over input arrays and scalars: what one kernel computes.
+
+    sources: what each input array is, ("x", n) an input of the region, or "y" its stored output, "g" the upstream
+    gradient, "m" its mask. outputs: one operand per output, with `dtypes`.
+    """
+
+    __slots__ = ("code", "dtypes", "input_dtypes", "instructions", "outputs", "scalars", "sources")
+
+    def __init__(self, outputs: Sequence[Sym], names: dict[Sym, Any], scalars: int) -> None:
+        """Lower symbols; `names` are those that an array is given for. Equal operations are computed once."""
+        self.sources: list[Any] = []
+        self.input_dtypes: list[Any] = []
+        self.instructions: list[Instruction] = []
+        self.scalars = scalars
+        self.code: Any = None  # the executor's form, made on first use
+        known: dict[Sym, Operand] = {}
+        seen: dict[Hashable, Operand] = {}
+
+        def emit(s: Sym) -> Operand:
+            if s in names:
+                self.sources.append(names[s])
+                self.input_dtypes.append(s.dtype)
+                return "i", len(self.sources) - 1
+            if s.kind == "const":
+                return "k", s.data
+            if s.kind == "scalar":
+                return "s", s.data
+            assert s.op is not None
+            args = tuple(known[a] for a in s.args)
+            # 0.0 == -0.0 and 1 == 1.0 == True: a constant is told apart by its text
+            key = (s.op, s.dtype, tuple(repr(a) if a[0] == "k" else a for a in args))
+            if key not in seen:
+                seen[key] = "t", len(self.instructions)
+                self.instructions.append(Instruction(len(self.instructions), s.op, args, s.dtype))
+            return seen[key]
+
+        bodies: dict[Sym, Sym] = {}
+        stack = list(reversed(outputs))
+        while stack:
+            s = stack[-1]
+            if s in known:
+                stack.pop()
+                continue
+            needs: tuple[Sym, ...] = ()
+            if s not in names:
+                if s.op is not None and s.op.body is not None:
+                    if s not in bodies:
+                        bodies[s] = s.graph.expand(s.op, s.args)
+                    needs = (bodies[s],)
+                else:
+                    needs = s.args
+            missing = [a for a in needs if a not in known]
+            if missing:
+                stack.extend(reversed(missing))
+                continue
+            known[s] = known[bodies[s]] if s in bodies else emit(s)
+            stack.pop()
+        self.outputs = [known[s] for s in outputs]
+        self.dtypes = [s.dtype for s in outputs]
+
+    def __repr__(self) -> str:
+        lines = [f"    i{n}: {d} = {s}" for n, (s, d) in enumerate(zip(self.sources, self.input_dtypes, strict=True))]
+        for i in self.instructions:
+            args = ", ".join(repr(a[1]) if a[0] == "k" else f"{a[0]}{a[1]}" for a in i.args)
+            lines.append(f"    t{i.out} = {i.op.name}({args})")
+        outs = ", ".join(repr(o[1]) if o[0] == "k" else f"{o[0]}{o[1]}" for o in self.outputs)
+        return "\n".join(["program:", *lines, f"    return {outs}"])
+
+
+class Structure:
+    """A region found by walking a pending expression: its key, and the arguments that go with it.
+
+    nodes: the pending values, operands first. inputs: the computed ones they read. scalars: the Python numbers.
+    roots: for each output an index into nodes, or ~index into inputs.
+    """
+
+    __slots__ = ("blocked", "codes", "index", "inputs", "key", "nodes", "private", "roots", "scalars")
+
+    def __init__(self, roots: Sequence[Value], private: Set[Value]) -> None:
+        self.private = private
+        self.codes: list[Any] = []
+        self.nodes: list[Value] = []
+        self.inputs: list[Value] = []
+        self.scalars: list[Any] = []
+        self.index: dict[Value, int] = {}
+        self.blocked: list[Value] = []
+        self.roots = tuple(
+            self.index[r] if r in self.index else self._visit(r) if r.array is None else self._reach(r) for r in roots
+        )
+        for a in self.inputs:
+            self.codes.append(a.dtype)
+            self.codes.append(a.requires_grad)
+        self.key: Hashable = (*self.codes, self.roots)
+
+    def _visit(self, v: Value) -> int:
+        entry = [v.op, v.requires_grad]
+        numbers = []
+        index = self.index
+        for a in v.args:
+            if type(a) is Value:
+                code = index.get(a)
+                entry.append(self._reach(a) if code is None else code)
+            else:
+                entry.append(type(a))
+                numbers.append(a)
+        self.codes += entry  # after its operands, and so are its numbers
+        self.scalars += numbers
+        index[v] = code = len(self.nodes)
+        self.nodes.append(v)
+        return code
+
+    def _reach(self, a: Value) -> int:
+        if a.array is None:
+            if a.node is None and (a.absorbed is None or a in self.private):
+                return self._visit(a)
+            self.blocked.append(a)
+        self.index[a] = code = ~len(self.inputs)
+        self.inputs.append(a)
+        return code
+
+
+def structure(roots: Sequence[Value], close: Callable[[Value], Any]) -> Structure:
+    """Walk the pending values below `roots`, once.
+
+    A value inside that some region has already computed, or that is a leaf, is closed first, deepest first, unless
+    nothing but these roots can reach it: so no node is ever computed by more than two regions.
+    """
+    found = Structure(roots, frozenset())
+    while found.blocked:
+        del found
+        found = Structure(roots, unnamed(roots))
+        blocked = found.blocked
+        if not blocked:
+            break
+        del found  # what it holds would look like names to those who close below
+        for a in blocked:
+            close(a)
+        found = Structure(roots, frozenset())
+    return found
+
+
+class Backward:
+    """The gradients of a region's inputs, as symbols (to run on tensors) and as a program (to run on arrays).
+
+    wanted: the inputs, by index, then the interior nodes asked for. values, masks: their adjoints; None for a gradient
+    that is zero everywhere, or for a mask that is not needed. alias: the upstream gradient itself, unchanged.
+    """
+
+    __slots__ = (
+        "_outputs",
+        "_program",
+        "_scalars",
+        "alias",
+        "masks",
+        "names",
+        "nodes",
+        "places",
+        "upstream",
+        "upstream_mask",
+        "values",
+    )
+
+    def __init__(self, plan: Plan, request: Request) -> None:
+        nodes, inputs, root = plan.symbols()
+        graph = root.graph
+        self.nodes = nodes
+        self.upstream = Sym(graph, "input", "g", root.dtype, True, None, ())
+        self.upstream_mask = Sym(graph, "input", "m", BOOL, False, None, ()) if request.masked else None
+        wanted = [inputs[i] for i in request.inputs] + [nodes[i] for i in request.interior]
+        adjoints = reverse(root, Adjoint(self.upstream, self.upstream_mask), wanted)
+        found = [adjoints.get(w) for w in wanted]
+        self.values = [a.value if a is not None else None for a in found]
+        masks = [*request.masks, *(False for _ in request.interior)]
+        self.masks = [a.mask if a is not None and keep else None for a, keep in zip(found, masks, strict=True)]
+        self.alias = [a is not None and a.value is self.upstream for a in found]
+        names: dict[Sym, Any] = {s: ("x", n) for n, s in enumerate(inputs)}
+        names[self.upstream] = "g"
+        if self.upstream_mask is not None:
+            names[self.upstream_mask] = "m"
+        if request.stored:
+            names.setdefault(root, "y")
+        self.names = names
+        # An alias is passed on, not computed; whatever else is asked for becomes an output of the program, in places.
+        self.places: list[tuple[int | None, int | None]] = []
+        outputs: list[Sym] = []
+        for value, mask, alias in zip(self.values, self.masks, self.alias, strict=True):
+            place: list[int | None] = [None, None]
+            for k, s in enumerate((None if alias else value, mask)):
+                if s is not None and s is not self.upstream_mask:
+                    place[k] = len(outputs)
+                    outputs.append(s)
+            self.places.append((place[0], place[1]))
+        self._outputs = outputs
+        self._scalars = plan.scalars
+        self._program: Program | None = None
+
+    @property
+    def program(self) -> Program:
+        if self._program is None:
+            self._program = Program(self._outputs, self.names, self._scalars)
+        return self._program
+
+    def reads(self) -> set[Any]:
+        """The sources that the outputs depend on, found without lowering them."""
+        seen: set[Sym] = set()
+        stack = list(self._outputs)
+        while stack:
+            s = stack.pop()
+            if s not in seen:
+                seen.add(s)
+                if s not in self.names:
+                    stack.extend(s.args)
+        return {self.names[s] for s in seen if s in self.names}
+
+
+class Request(NamedTuple):
+    """What a backward plan is asked for: part of its cache key."""
+
+    inputs: tuple[int, ...]  # the inputs whose gradients are wanted
+    masks: tuple[bool, ...]  # for each, whether a mask is of use to whoever made it
+    interior: tuple[int, ...]  # interior nodes whose adjoints are wanted too
+    masked: bool  # the upstream gradient carries a mask
+    stored: bool  # the region's output is there and need not be recomputed
+
+
+class Plan:
+    """What a structure needs to run: a forward program, and backward programs made when first asked for."""
+
+    __slots__ = ("_backward", "_needs", "forward", "key", "scalars")
+
+    def __init__(self, found: Structure) -> None:
+        self.key = found.key
+        # The symbols are rebuilt from the key alone, so that a plan holds no value of the region it was made for.
+        self.scalars = len(found.scalars)
+        self._backward: dict[Request, Backward] = {}
+        self._needs: dict[Any, Any] = {}
+        nodes, inputs, _ = self.symbols()
+        outputs = [nodes[r] if r >= 0 else inputs[~r] for r in found.roots]
+        names = {s: ("x", n) for n, s in enumerate(inputs)}
+        self.forward = Program(outputs, names, self.scalars)
+
+    def symbols(self) -> tuple[list[Sym], list[Sym], Sym]:
+        """The ops of the structure as fresh symbols: (nodes, inputs, root)."""
+        graph = Graph()
+        codes: Any = self.key
+        ends = codes[-1]
+        nodes: list[Sym] = []
+        calls: list[tuple[Op, bool, tuple[Any, ...]]] = []
+        at = 0
+        while at < len(codes) - 1 and isinstance(codes[at], Op):
+            op = codes[at]
+            calls.append((op, codes[at + 1], codes[at + 2 : at + 2 + op.arity]))
+            at += 2 + op.arity
+        tail = codes[at:-1]
+        inputs = [graph.input(n, tail[2 * n], tail[2 * n + 1]) for n in range(len(tail) // 2)]
+        scalars = 0
+        for op, grad, args in calls:
+            operands = []
+            for a in args:
+                if isinstance(a, int):
+                    operands.append(nodes[a] if a >= 0 else inputs[~a])
+                else:
+                    operands.append(graph.scalar(scalars, a))
+                    scalars += 1
+            nodes.append(graph.node(op, operands, grad))
+        root = nodes[ends[0]] if ends[0] >= 0 else inputs[~ends[0]]
+        return nodes, inputs, root
+
+    def backward(self, request: Request) -> Backward:
+        found = self._backward.get(request)
+        if found is None:
+            found = self._backward[request] = Backward(self, request)
+        return found
+
+    def needs(self, wanted: tuple[int, ...], stored: bool) -> tuple[tuple[int, ...], bool]:
+        """What backward reads: (the inputs to keep, by index; whether it reads the output). Computed, not declared."""
+        key = wanted, stored
+        found = self._needs.get(key)
+        if found is None:
+            # With masks and every interior adjoint: whatever is asked for later reads no more than this.
+            interior = tuple(n for n, s in enumerate(self.symbols()[0]) if s.grad)
+            sources = Backward(self, Request(wanted, (True,) * len(wanted), interior, True, stored)).reads()
+            found = tuple(sorted(s[1] for s in sources if s[0] == "x")), "y" in sources
+            self._needs[key] = found
+        return found
+
+
+class PlanCache:
+    """The plans of the structures seen so far, least recently used out first; counts what it was asked."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.made = 0
+        self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, found: Structure) -> Plan:
+        with self._lock:
+            plan = self._plans.get(found.key)
+            if plan is not None:
+                self._plans.move_to_end(found.key)
+                return plan
+        plan = Plan(found)
+        with self._lock:
+            self.made += 1
+            self._plans[found.key] = plan
+            if len(self._plans) > self.size:
+                self._plans.popitem(last=False)
+        return plan
+
+    def clear(self) -> None:
+        with self._lock:
+            self._plans.clear()
+
+
+plans = PlanCache(PLAN_CACHE)

@@ -1,0 +1,98 @@
+"""Broadcasting, axes and promotion: pure functions on tuples and dtypes. Knows no array and no device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import errors
+
+Shape = tuple[int, ...]
+DType = np.dtype[Any]
+Axis = int | Sequence[int] | None
+
+_broadcast_cache: dict[tuple[Shape, ...], Shape] = {}
+
+
+def broadcast(op: str, *shapes: Shape) -> Shape:
+    """The shape that `shapes` broadcast to, by NumPy's rule; ShapeError naming `op` where there is none."""
+    result = _broadcast_cache.get(shapes)
+    if result is None:
+        try:
+            result = np.broadcast_shapes(*shapes)
+        except ValueError:
+            raise errors.no_broadcast(op, shapes) from None
+        if len(_broadcast_cache) > 4096:
+            _broadcast_cache.clear()
+        _broadcast_cache[shapes] = result
+    return result
+
+
+def summed_axes(small: Shape, large: Shape) -> tuple[int, ...]:
+    """The axes of `large` along which an array of shape `small` was repeated to broadcast to it."""
+    lead = len(large) - len(small)
+    return tuple(range(lead)) + tuple(
+        lead + i for i, (s, n) in enumerate(zip(small, large[lead:], strict=True)) if s == 1 and n != 1
+    )
+
+
+def normalize_axes(op: str, axis: Axis, ndim: int) -> tuple[int, ...]:
+    """`axis` as a sorted tuple of non-negative axes; None means all of them."""
+    if axis is None:
+        return tuple(range(ndim))
+    given = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
+    axes = tuple(normalize_axis(op, a, ndim) for a in given)
+    if len(set(axes)) != len(axes):
+        raise errors.repeated_axis(op, given)
+    return tuple(sorted(axes))
+
+
+def normalize_axis(op: str, axis: Any, ndim: int) -> int:
+    """One axis as a non-negative int."""
+    try:
+        i = axis.__index__()
+    except AttributeError:
+        raise errors.bad_type(op, f"an axis must be an integer, not {type(axis).__name__!r}.") from None
+    if not -ndim <= i < ndim:
+        raise errors.bad_axis(op, axis, ndim)
+    return int(i % ndim)
+
+
+def reduced(shape: Shape, axes: Iterable[int], keepdims: bool) -> Shape:
+    """The shape left after reducing `axes`."""
+    gone = set(axes)
+    if keepdims:
+        return tuple(1 if i in gone else n for i, n in enumerate(shape))
+    return tuple(n for i, n in enumerate(shape) if i not in gone)
+
+
+def as_shape(op: str, shape: Any) -> Shape:
+    """A user's shape argument (an int or a sequence of ints) as a tuple."""
+    try:
+        return (int(shape.__index__()),) if hasattr(shape, "__index__") else tuple(int(n.__index__()) for n in shape)
+    except (TypeError, AttributeError):
+        raise errors.bad_type(op, f"a shape must be an integer or a sequence of integers, not {shape!r}.") from None
+
+
+def reshape_target(size: int, shape: Shape) -> Shape:
+    """`shape` with one -1 worked out from `size`."""
+    known = math.prod(n for n in shape if n != -1)
+    unknown = shape.count(-1)
+    if unknown == 1 and known and size % known == 0:
+        return tuple(size // known if n == -1 else n for n in shape)
+    if unknown or known != size or any(n < -1 for n in shape):
+        raise errors.bad_shape("reshape", f"{size} elements cannot be arranged as {shape}.")
+    return shape
+
+
+def is_float(dtype: DType) -> bool:
+    """True for the dtypes that can carry gradients: real floating point, bfloat16 included."""
+    return dtype.kind == "f" or dtype.name == "bfloat16"
+
+
+def is_16_bit(dtype: DType) -> bool:
+    """True for float16 and bfloat16, which compute in float32."""
+    return dtype.itemsize == 2 and is_float(dtype)

@@ -1,0 +1,850 @@
+"""`Tensor`: a name. It points to one value, and a write points it to another.
+
+Operators and elementwise methods come from the op table; this module adds creation, conversion, writing and the face of
+autograd. Tensors follow NumPy where arrays are concerned and PyTorch where gradients are.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import debug, errors, structural, tape
+from . import elementwise as ew
+from .backends import Device, default_device, get_device
+from .config import config, grad_mode, no_grad
+from .expr import Value, pending
+from .ops import TABLE, Op, cast
+from .shapes import DType, Shape, is_float, normalize_axes, reshape_target
+from .structural import StructuralOp
+from .tape import Leaf, Slot, close
+
+_UFUNCS = {op.numpy: op for op in TABLE.values() if op.is_ufunc}
+_STR_KINDS = "biuf"
+
+
+class Tensor(ew.Operators):
+    """An array with a gradient: a name for a value on a device. Make one with `gg.tensor`.
+
+    Calling an elementwise op on tensors computes nothing yet: it grows an expression that runs as one kernel when its
+    value is needed (printing, `numpy()`, `item()`, a reduction, a matrix product, `backward`).
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
+    >>> y = (x * x).sum()
+    >>> y.backward()
+    >>> x.grad
+    tensor([2., 4.], device='cpu')
+    """
+
+    __slots__ = ("__weakref__", "_origin", "_slot", "_value", "_views")
+    __array_priority__ = 1000
+
+    def __init__(self, value: Value) -> None:
+        self._value = value
+        self._slot: Slot | None = None
+        self._views: tuple[Any, ...] = ()  # (kind, *weak references to the tensors that NumPy would share memory with)
+        self._origin: Slot | None = None  # of a tensor read from .grad: where a write to it goes, too
+
+    if TYPE_CHECKING:  # the methods that come from the tables
+
+        def __getattr__(self, name: str) -> Callable[..., Tensor]: ...
+
+    # ------------------------------------------------------------------------------------------------ dispatch
+
+    def __gpugrad_elementwise__(self, op: Op, args: Sequence[Any]) -> Tensor:
+        return apply(op, args)
+
+    def __gpugrad_structural__(self, op: StructuralOp, args: Sequence[Any], params: dict[str, Any]) -> Tensor:
+        return Tensor(tape.call(op, [a._value if type(a) is Tensor else a for a in args], params))
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method != "__call__":
+            raise errors.ufunc_refused(ufunc.__name__, f".{method}")
+        if kwargs:
+            raise errors.ufunc_refused(ufunc.__name__, f" with {', '.join(f'{k}=' for k in sorted(kwargs))}")
+        if ufunc is np.matmul:
+            return matmul(*inputs)
+        if ufunc is np.power:
+            return power(*inputs)
+        op = _UFUNCS.get(ufunc)
+        if op is None:
+            raise errors.ufunc_refused(ufunc.__name__, "")
+        return apply(op, inputs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        import gpugrad
+
+        name = getattr(function, "__name__", str(function))
+        raise errors.numpy_function_refused(name, hasattr(gpugrad, name))
+
+    # ---------------------------------------------------------------------------------------------- description
+
+    @property
+    def shape(self) -> Shape:
+        """The lengths of the axes."""
+        return self._value.shape
+
+    @property
+    def dtype(self) -> DType:
+        """The NumPy dtype of the elements."""
+        return self._value.dtype
+
+    @property
+    def device(self) -> Device:
+        """Where the elements live."""
+        device: Device = self._value.device
+        return device
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._value.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self._value.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that the elements take."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def T(self) -> Tensor:
+        """The transpose: axes reversed."""
+        return transpose(self, None)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise errors.zero_d("len()")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise errors.zero_d("iteration")
+        return (self._view(structural.getitem(self, index=(i,)), "iteration") for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        text = np.array2string(self._host(), separator=", ", prefix="tensor(")
+        dtype = "" if self.dtype.name in ("float64", "int64", "bool") and self.size else f", dtype={self.dtype.name}"
+        grad = ", requires_grad=True" if self.requires_grad else ""
+        return f"tensor({text}{dtype}, device={self.device.name!r}{grad})"
+
+    def __str__(self) -> str:
+        return str(self._host())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item() if self.size == 1 and spec else str(self), spec)
+
+    # ---------------------------------------------------------------------------------------------- conversion
+
+    def _host(self) -> Any:
+        return self.device.backend.to_host(close(self._value))
+
+    def numpy(self) -> Any:
+        """The elements as a read-only NumPy array, without a copy where the device allows it.
+
+        Raises GraphError for a tensor that requires grad: say `t.detach().numpy()`.
+        """
+        if self.requires_grad:
+            raise errors.array_of_grad("numpy()")
+        view = self._host().view()
+        view.flags.writeable = False
+        return view
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.requires_grad:
+            raise errors.array_of_grad("np.asarray")
+        array = self.numpy()
+        if (dtype is not None and np.dtype(dtype) != array.dtype) or copy:
+            return array.astype(dtype or array.dtype)
+        return array
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        array = self.numpy()
+        self._value.owned = False  # whoever imports it may keep the pointer
+        return array.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self._host().__dlpack_device__()
+
+    def item(self) -> Any:
+        """The one element, as a Python number. Raises ShapeError if there are more or fewer."""
+        if self.size != 1:
+            raise errors.not_one_element("item()", self.shape)
+        return self._host().item()
+
+    def tolist(self) -> Any:
+        """The elements as (nested lists of) Python numbers."""
+        return self._host().tolist()
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise errors.ambiguous_truth(self.shape)
+        return bool(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu" or self.shape:
+            raise errors.bad_type(
+                "index", f"only a 0-d integer tensor can be an index, not {self.dtype} of shape {self.shape}."
+            )
+        return int(self.item())
+
+    def astype(self, dtype: Any) -> Tensor:
+        """A tensor of another dtype; the gradient comes back in this one's.
+
+        >>> import gpugrad as gg
+        >>> gg.tensor([1.5, -1.5]).astype("int64")
+        tensor([ 1, -1], device='cpu')
+        """
+        return apply(cast(check_dtype(np.dtype(dtype))), (self,))
+
+    def copy(self) -> Tensor:
+        """The same values under another name, connected to this one in the graph."""
+        return apply(cast(self.dtype), (self,))
+
+    def to(self, target: Any) -> Tensor:
+        """This tensor on another device ('cpu', 'cuda:0'), or of another dtype; itself if it is there already."""
+        if not isinstance(target, (str, Device)) or (
+            isinstance(target, str) and not target.startswith(("cpu", "cuda"))
+        ):
+            try:
+                dtype = np.dtype(target)
+            except TypeError:
+                raise errors.unknown_device(target) from None
+            return self if dtype == self.dtype else self.astype(dtype)
+        device = get_device(target)
+        if device is self.device:
+            return self
+        return structural.to_device(self, source=self.device, target=device)
+
+    def cpu(self) -> Tensor:
+        """This tensor on the CPU."""
+        return self.to("cpu")
+
+    def cuda(self, index: int = 0) -> Tensor:
+        """This tensor on a GPU. Raises DeviceError, saying what is missing, where there is none."""
+        return self.to(f"cuda:{index}" if index else "cuda")
+
+    def cupy(self) -> Any:
+        """The elements as a CuPy array. Raises DeviceError for a tensor that is not on a GPU."""
+        raise errors.no_cuda(self.device.name, "cupy() needs a tensor on a GPU: t.cuda().cupy().")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise errors.deepcopy_non_leaf()
+        result = _rebuild(self._host(), self.requires_grad, self.device.name)
+        if self._slot is not None and self._slot.value is not None:
+            assert self.grad is not None
+            result.grad = self.grad.copy()
+        return result
+
+    def __reduce__(self) -> Any:
+        if not self.is_leaf:
+            raise errors.deepcopy_non_leaf()
+        return _rebuild, (np.array(self._host()), self.requires_grad, self.device.name)
+
+    # --------------------------------------------------------------------------------------------------- autograd
+
+    @property
+    def requires_grad(self) -> bool:
+        """True if gradients reach this tensor."""
+        return self._value.requires_grad
+
+    @property
+    def is_leaf(self) -> bool:
+        """True for a tensor with no inputs: made by the user, or computed without gradient."""
+        return not self._value.requires_grad or type(self._value.node) is Leaf
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Make this leaf require grad, or not. Returns the tensor.
+
+        Raises DTypeError for integers and booleans, GraphError for a computed tensor that should stop.
+        """
+        if requires_grad and not self.requires_grad:
+            if not is_float(self.dtype):
+                raise errors.grad_needs_float(self.dtype)
+            self._value = self._alias()
+            self._become_leaf()
+        elif not requires_grad and self.requires_grad:
+            if not self.is_leaf:
+                raise errors.GraphError("requires_grad_(False) on a computed tensor: use t.detach().")
+            self._value = self._alias()
+            self._slot = None
+        return self
+
+    def _alias(self) -> Value:
+        """Another value over the same buffer, without gradient."""
+        v = self._value
+        array = close(v)
+        v.owned = False  # two values share the buffer now: neither may write to it
+        return Value(array, v.shape, v.dtype, v.device, False, None, False)
+
+    def _become_leaf(self) -> None:
+        if self._slot is None:
+            self._slot = Slot()
+        v = self._value
+        v.requires_grad = True
+        v.slot = self._slot
+        v.node = Leaf(v, self._slot)
+
+    def detach(self) -> Tensor:
+        """The same values as a constant: no gradient flows through it."""
+        v = self._value
+        if not v.requires_grad:
+            return Tensor(v)
+        if v.array is None:
+            with no_grad():
+                return self.copy()
+        return Tensor(self._alias())
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` has left here, or None. A new tensor at each reading.
+
+        Raises GraphError if the backward that was adding to it failed.
+        """
+        slot = self._slot
+        if slot is None:
+            return None
+        if slot.invalid:
+            raise errors.gradient_invalid(slot.invalid)
+        if slot.value is None:
+            return None
+        result = Tensor(slot.value)
+        result._origin = slot
+        return result
+
+    @grad.setter
+    def grad(self, gradient: Any) -> None:
+        if self._slot is None:
+            self._slot = Slot()
+            self._value.slot = self._slot
+        if gradient is None:
+            self._slot.clear()
+            return
+        gradient = _as_tensor(gradient, self.device)
+        self._check_gradient(gradient)
+        if gradient._value is self._slot.value:
+            return
+        self._slot.clear()
+        self._slot.value = gradient._value
+
+    def _check_gradient(self, g: Tensor) -> None:
+        if g.shape != self.shape:
+            raise errors.gradient_shape(g.shape, self.shape)
+        if g.dtype != self.dtype:
+            raise errors.gradient_dtype(g.dtype, self.dtype)
+        if g.device is not self.device:
+            raise errors.mixed_devices("gradient", g.device, self.device)
+
+    def zero_grad(self) -> None:
+        """Forget the gradient. Its buffer is kept for the next one: no pass over memory."""
+        if self._slot is not None:
+            self._slot.clear()
+
+    def backward(
+        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+    ) -> None:
+        """Add the gradient of this tensor to `.grad` of every leaf below it (or of `inputs` only).
+
+        Each node receives upstream gradient times local gradient, highest number first.
+
+        gradient: the upstream gradient, of this tensor's shape and dtype; 1 for a tensor with one element.
+        retain_graph: keep what backward read, so that it can run again (default: create_graph).
+        create_graph: record the gradients themselves, for derivatives of higher order.
+        inputs: tensors to give a gradient to, instead of all leaves.
+
+        Raises GraphError without a graph, for a freed one, or without `gradient` on many elements.
+        """
+        roots = [(self._value, self._seed(gradient))]
+        retain = create_graph if retain_graph is None else retain_graph
+        if inputs is None:
+            tape.backward(roots, retain, create_graph)
+            return
+        targets = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        for t, g in zip(targets, _gradients(roots, targets, retain, create_graph), strict=True):
+            if g is not None:
+                t._ensure_slot().add(g)
+
+    def _ensure_slot(self) -> Slot:
+        if self._slot is None:
+            self._slot = Slot()
+        return self._slot
+
+    def _seed(self, gradient: Any) -> Value:
+        if not self.requires_grad:
+            raise errors.backward_without_grad()
+        if gradient is None:
+            if self.size != 1:
+                raise errors.backward_needs_gradient(self.shape)
+            return tape.constant(np.ones(self.shape, self.dtype), self.device)
+        g = _as_tensor(gradient, self.device)
+        if type(gradient) is not Tensor and g.dtype != self.dtype:
+            g = g.astype(self.dtype)
+        self._check_gradient(g)
+        return g._value
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this computed tensor in `.grad`, too. Right whenever it is asked for."""
+        v = self._value
+        if not v.requires_grad:
+            raise errors.hook_without_grad("retain_grad")
+        if self.is_leaf or v.slot is not None:
+            return
+        slot = v.slot = self._slot = Slot()
+        if v.node is not None:
+            v.node.slot = slot
+        region = v.absorbed() if v.absorbed is not None else None
+        if isinstance(region, tape.Region):
+            region.retained[region.find(v)] = slot
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
+        """Call `hook` with the gradient of this tensor when it is known; what it returns, if anything, replaces it.
+
+        Returns a handle with `remove()`. Raises GraphError if a computed region has absorbed this tensor already:
+        register before its first use.
+        """
+        v = self._value
+        if not v.requires_grad:
+            raise errors.hook_without_grad("register_hook")
+        if v.absorbed is not None:
+            raise errors.hook_too_late()
+        close(v)
+
+        def on_value(g: Value) -> Value | None:
+            result = hook(Tensor(g))
+            return None if result is None else _as_tensor(result, self.device)._value
+
+        v.node.hooks.append(on_value)
+        return HookHandle(v.node, on_value)
+
+    # ---------------------------------------------------------------------------------------------------- writes
+
+    def _check_write(self) -> None:
+        if self._value.requires_grad and self.is_leaf and grad_mode.enabled:
+            raise errors.leaf_write()
+        if any(r() is not None for r in self._views[1:]):
+            raise errors.view_write(self._views[0])
+
+    def _become(self, v: Value) -> None:
+        """Point this name to another value of the same shape and dtype."""
+        old = self._value
+        was_leaf = old.requires_grad and self.is_leaf
+        self._value = v
+        if was_leaf and not v.requires_grad:
+            self._become_leaf()
+        elif not was_leaf:
+            self._slot = None
+        if self._origin is not None and self._origin.value is old:
+            self._origin.value = v
+
+    def _write(self, result: Tensor, name: str) -> Tensor:
+        v = result._value
+        if v.shape != self.shape:
+            raise errors.write_shape(name, v.shape, self.shape)
+        if v.dtype != self.dtype:
+            if not np.can_cast(v.dtype, self.dtype, "same_kind"):
+                raise errors.write_cast(name, v.dtype, self.dtype)
+            v = result.astype(self.dtype)._value
+        self._become(v)
+        return self
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._check_write()
+        index = normalize_index(index, self.shape)
+        t = _as_tensor(value, self.device)
+        if t.device is not self.device:
+            raise errors.mixed_devices("setitem", self.device, t.device)
+        if t.dtype != self.dtype:
+            weak = type(value) in (int, float, bool) and not (type(value) is float and self.dtype.kind in "iub")
+            if not weak and not np.can_cast(t.dtype, self.dtype, "same_kind"):
+                raise errors.write_cast("setitem", t.dtype, self.dtype)
+            t = t.astype(self.dtype)
+        if _is_everything(index) and t.shape == self.shape:
+            self._become(t.copy()._value)
+            return
+        try:
+            self._become(
+                tape.written(self._value, t._value, index)
+            )  # the reference count of the value is part of the call
+        except ValueError as e:
+            if "broadcast" in str(e):
+                raise errors.write_shape("setitem", t.shape, self._part_shape(index)) from None
+            raise
+
+    def _part_shape(self, index: Any) -> Shape:
+        probe: Shape = np.broadcast_to(np.empty((), bool), self.shape)[index].shape
+        return probe
+
+    def __getitem__(self, index: Any) -> Tensor:
+        index = normalize_index(index, self.shape)
+        result: Tensor = structural.getitem(self, index=index)
+        return self._view(result, "a slice") if _is_basic(index) else result
+
+    def _view(self, result: Tensor, kind: str) -> Tensor:
+        """Mark what NumPy would have made a view of this tensor."""
+        result._views = (kind, *(r for r in self._views[1:] if r() is not None), weakref.ref(self))
+        return result
+
+    def __pow__(self, n: Any) -> Tensor:
+        return power(self, n)
+
+    def __rpow__(self, n: Any) -> Tensor:
+        return power(n, self)
+
+    def __matmul__(self, o: Any) -> Tensor:
+        return matmul(self, o)
+
+    def __rmatmul__(self, o: Any) -> Tensor:
+        return matmul(o, self)
+
+
+class HookHandle:
+    """What `register_hook` returns; `remove()` takes the hook away again."""
+
+    def __init__(self, node: tape.Node, hook: Any) -> None:
+        self._node = node
+        self._hook = hook
+
+    def remove(self) -> None:
+        """Take the hook away; doing so twice is allowed."""
+        if self._hook in self._node.hooks:
+            self._node.hooks.remove(self._hook)
+
+
+def _in_place(name: str, function: Callable[..., Any]) -> Callable[[Tensor, Any], Tensor]:
+    def method(self: Tensor, other: Any) -> Tensor:
+        self._check_write()
+        return self._write(function(self, other), f"in-place {name}")
+
+    method.__name__ = f"__i{name}__"
+    return method
+
+
+for _name in (
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "and_",
+    "or_",
+    "xor",
+    "lshift",
+    "rshift",
+):
+    _plain = _name.rstrip("_")
+    setattr(Tensor, f"__i{_plain}__", _in_place(_plain, getattr(operator, _name)))
+
+
+# ------------------------------------------------------------------------------------------------------ calling ops
+
+
+def apply(op: Op, args: Sequence[Any]) -> Tensor:
+    """An elementwise op on tensors, Python numbers, arrays and whatever NumPy makes an array of."""
+    device = None
+    for a in args:
+        if type(a) is Tensor:
+            device = a._value.device
+            break
+    else:
+        first = _as_tensor(args[0], default_device())
+        args = (first, *args[1:])
+        device = first.device
+    values = tuple(
+        [
+            a._value if type(a) is Tensor else a if type(a) is float or type(a) is int else operand(a, device)
+            for a in args
+        ]
+    )
+    v = pending(op, values, close)
+    if config._fuse == 1:
+        close(v)
+    return Tensor(v)
+
+
+def operand(a: Any, device: Device) -> Value:
+    """Plain data used with a tensor, copied to its device."""
+    if isinstance(a, Tensor):
+        return a._value
+    array = a if isinstance(a, np.ndarray) else np.asarray(a)
+    check_array(array, a)
+    return tape.constant(array, device)
+
+
+def check_array(array: Any, given: Any) -> None:
+    """Raise unless an array's dtype is one that tensors have."""
+    if array.dtype.kind == "c":
+        raise errors.complex_operand(array.dtype)
+    if not ((array.dtype.kind in _STR_KINDS and array.dtype.itemsize <= 8) or is_float(array.dtype)):
+        raise errors.not_an_operand(given)
+
+
+def check_dtype(dtype: DType) -> DType:
+    """`dtype`, if tensors have it."""
+    if dtype.kind == "c":
+        raise errors.complex_operand(dtype)
+    if not ((dtype.kind in _STR_KINDS and dtype.itemsize <= 8) or is_float(dtype)):
+        raise errors.bad_type("dtype", f"tensors hold booleans, integers and real floats, not {dtype}.")
+    return dtype
+
+
+def _as_tensor(a: Any, device: Device) -> Tensor:
+    return a if isinstance(a, Tensor) else Tensor(operand(a, device))
+
+
+def as_tensors(*args: Any) -> list[Tensor]:
+    """Arguments of a function as tensors on one device: that of the first tensor, else the default."""
+    device = next((a.device for a in args if isinstance(a, Tensor)), None) or default_device()
+    return [_as_tensor(a, device) for a in args]
+
+
+def power(a: Any, b: Any) -> Tensor:
+    """a ** b, elementwise.
+
+    A Python number as exponent becomes reciprocal, sqrt, square or cube where it can, and is exact at 0 at every order.
+
+    >>> import gpugrad as gg
+    >>> gg.power(gg.tensor([1, 2, 3]), 2)
+    tensor([1, 4, 9], device='cpu')
+    """
+    if type(b) in (int, float):
+        (a,) = as_tensors(a)
+        if a.dtype.kind in "iu" and type(b) is int and b < 0:
+            raise errors.integers_to_negative_powers()
+        op, takes = ew.power_by_number(a, b)
+        if type(b) is float and a.dtype.kind in "iub":
+            a = a.astype(np.float64)
+        return a.copy() if op is None else apply(op, (a, b) if takes else (a,))
+    return apply(ew.power, (a, b))
+
+
+def matmul(a: Any, b: Any) -> Tensor:
+    """Matrix product a @ b, with NumPy's rules for vectors (1-D) and batches (3-D and up).
+
+    Shapes (..., n, k) and (..., k, m) give (..., n, m). Gradients: g @ b.T and a.T @ g, summed over broadcast batches.
+    Raises ShapeError if the inner lengths differ, or for a 0-d operand.
+
+    >>> import gpugrad as gg
+    >>> gg.matmul([[1.0, 2.0]], [[3.0], [4.0]])
+    tensor([[11.]], device='cpu')
+    """
+    a, b = as_tensors(a, b)
+    if not a.shape or not b.shape:
+        raise errors.bad_shape("matmul", f"operands need at least one axis, not shapes {a.shape} and {b.shape}; use *.")
+    inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if a.shape[-1] != inner:
+        raise errors.bad_shape("matmul", f"shapes {a.shape} and {b.shape} do not fit: {a.shape[-1]} is not {inner}.")
+    common = np.result_type(a.dtype, b.dtype)
+    return structural.matmul(*(t if t.dtype == common else t.astype(common) for t in (a, b)))
+
+
+def transpose(x: Any, axes: Any = None) -> Tensor:
+    """Axes in another order; reversed by default.
+
+    >>> import gpugrad as gg
+    >>> gg.transpose(gg.zeros((2, 3))).shape
+    (3, 2)
+    """
+    (x,) = as_tensors(x)
+    order = (
+        tuple(reversed(range(x.ndim)))
+        if axes is None
+        else tuple(a % x.ndim if -x.ndim <= a < x.ndim else a for a in axes)
+    )
+    if len(order) != x.ndim:
+        raise errors.bad_shape("transpose", f"{axes} does not name every axis of a tensor with {x.ndim} axes once.")
+    normalize_axes("transpose", order, x.ndim)
+    return x._view(structural.transpose(x, axes=order), "a transpose")
+
+
+def reshape(x: Any, shape: Any) -> Tensor:
+    """The same elements in another shape; one length may be -1.
+
+    >>> import gpugrad as gg
+    >>> gg.reshape(gg.arange(6), (2, -1)).shape
+    (2, 3)
+    """
+    (x,) = as_tensors(x)
+    target = reshape_target(x.size, shape)
+    return x._view(structural.reshape(x, shape=target), "a reshape")
+
+
+# ------------------------------------------------------------------------------------------------------ indexing
+
+
+def normalize_index(index: Any, shape: Shape) -> Any:
+    """An index without tensors or lists in it: arrays are copied, since the tape may keep them."""
+    items = index if isinstance(index, tuple) else (index,)
+    out = []
+    for i in items:
+        if isinstance(i, Tensor):
+            i = i._host()
+        if isinstance(i, (list, np.ndarray)):
+            i = np.array(i)
+            if i.size == 0 and i.dtype.kind == "f":
+                i = i.astype(np.intp)
+            if i.dtype.kind not in "iub":
+                raise errors.bad_type("index", f"index arrays must be integers or booleans, not {i.dtype}.")
+            if i.ndim == 0 and i.dtype.kind != "b":
+                i = int(i)
+        elif isinstance(i, slice):
+            i = slice(*(None if s is None else operator.index(s) for s in (i.start, i.stop, i.step)))
+        elif not (i is None or i is Ellipsis or isinstance(i, (bool, np.bool_))):
+            try:
+                i = operator.index(i)
+            except TypeError:
+                raise errors.bad_type(
+                    "index", f"an index must be an integer, slice, None, ... or array, not {i!r}."
+                ) from None
+        out.append(i)
+    return tuple(out)
+
+
+def _is_basic(index: tuple[Any, ...]) -> bool:
+    return not any(isinstance(i, (np.ndarray, bool, np.bool_)) for i in index)
+
+
+def _is_everything(index: tuple[Any, ...]) -> bool:
+    return all(i is Ellipsis or i == slice(None) for i in index if not isinstance(i, np.ndarray)) and _is_basic(index)
+
+
+# ------------------------------------------------------------------------------------------------------ creation
+
+
+def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor holding a copy of `data`: a number, nested lists, an array or a tensor.
+
+    dtype: NumPy's choice if not given (Python floats are float64). device: the default device, or that of a tensor.
+    Raises DTypeError for data that are not numbers, and for requires_grad with integers or booleans.
+
+    >>> import gpugrad as gg
+    >>> gg.tensor([1.0, 2.0], requires_grad=True)
+    tensor([1., 2.], device='cpu', requires_grad=True)
+    """
+    if isinstance(data, Tensor):
+        device = data.device if device is None else device
+        data = data._host()
+    where = default_device() if device is None else get_device(device)
+    try:
+        array = np.array(data, None if dtype is None else check_dtype(np.dtype(dtype)), order="C")
+    except ValueError:
+        raise errors.not_an_operand(data) from None
+    check_array(array, data)
+    array = where.backend.take_in(array, None)
+    return _leaf(array, where, requires_grad, True)
+
+
+def _leaf(array: Any, device: Device, requires_grad: bool, owned: bool) -> Tensor:
+    if requires_grad and not is_float(array.dtype):
+        raise errors.grad_needs_float(array.dtype)
+    t = Tensor(Value(array, array.shape, array.dtype, device, False, None, owned))
+    if requires_grad:
+        t._become_leaf()
+    return t
+
+
+def _rebuild(array: Any, requires_grad: bool, device: str) -> Tensor:
+    return tensor(array, device=device, requires_grad=requires_grad)
+
+
+def asarray(a: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """A tensor that shares the memory of an array where it can, instead of copying.
+
+    The caller promises not to write to the array until values and gradients have been read; with
+    `gg.config.debug = 1` a broken promise is an error. gpugrad never writes to it. Never moves an array.
+
+    >>> import gpugrad as gg, numpy as np
+    >>> gg.asarray(np.ones(2))
+    tensor([1., 1.], device='cpu')
+    """
+    if isinstance(a, Tensor):
+        t = a if dtype is None or a.dtype == np.dtype(dtype) else a.astype(dtype)
+        return t if device is None else t.to(device)
+    if isinstance(a, np.ndarray) and (dtype is None or a.dtype == np.dtype(dtype)):
+        check_array(a, a)
+        where = get_device("cpu" if device is None else device)
+        if where.backend.xp is np:
+            t = _leaf(a, where, False, False)
+            if config.debug:
+                debug.borrow(t._value)
+            return t
+    return tensor(a, dtype, device)
+
+
+def wait(*tensors: Tensor) -> None:
+    """Compute these tensors now and wait for their devices: for timing.
+
+    Tensors of one shape that need no gradient are computed as one region with several outputs.
+
+    >>> import gpugrad as gg
+    >>> gg.wait(gg.ones(3) * 2)
+    """
+    tape.close_together([t._value for t in tensors])
+    for device in {t.device for t in tensors}:
+        device.backend.synchronize()
+
+
+# ------------------------------------------------------------------------------------------------------ autograd
+
+
+def _gradients(
+    roots: list[tuple[Value, Value]], inputs: Sequence[Tensor], retain: bool, create_graph: bool
+) -> list[Value | None]:
+    for n, t in enumerate(inputs):
+        if not isinstance(t, Tensor):
+            raise errors.not_an_operand(t)
+        if not t.requires_grad:
+            raise errors.input_without_grad(n)
+    return tape.gradients(roots, [t._value for t in inputs], retain, create_graph)
+
+
+def grad(
+    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor | None, ...]:  # fmt: skip
+    """The gradients of `outputs` in `inputs`, returned instead of added to `.grad`.
+
+    inputs may be leaves or computed tensors. grad_outputs: upstream gradients, one per output. Raises GraphError for
+    an input that was not used, unless allow_unused.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor(3.0, requires_grad=True)
+    >>> (dy,) = gg.autograd.grad(x**2, x, create_graph=True)
+    >>> gg.autograd.grad(dy, x)
+    (tensor(2., device='cpu'),)
+    """
+    outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    ins = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    seeds = (
+        [None] * len(outs)
+        if grad_outputs is None
+        else [grad_outputs]
+        if isinstance(grad_outputs, Tensor)
+        else grad_outputs
+    )
+    if len(seeds) != len(outs):
+        raise errors.bad_shape("grad", f"{len(outs)} outputs but {len(seeds)} grad_outputs; give one for each.")
+    roots = [(t._value, t._seed(s)) for t, s in zip(outs, seeds, strict=True)]
+    found = _gradients(roots, ins, create_graph if retain_graph is None else retain_graph, create_graph)
+    for n, g in enumerate(found):
+        if g is None and not allow_unused:
+            raise errors.unused_input(n)
+    return tuple(None if g is None else Tensor(g) for g in found)

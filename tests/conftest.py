@@ -1,0 +1,51 @@
+"""Options and fixtures. `--fuse 1` runs the whole suite with every op in a region of its own."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+import gpugrad as gg
+
+settings.register_profile("gpugrad", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("gpugrad")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fuse", type=int, default=64, help="the most ops in one region")
+    parser.addoption("--device", default="cpu", help="the device that the tests use")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"gpugrad {gg.__version__}: fuse={config.getoption('--fuse')}, device={config.getoption('--device')}"
+
+
+@pytest.fixture(autouse=True)
+def _settings(request: pytest.FixtureRequest) -> Iterator[None]:
+    gg.config.fuse = request.config.getoption("--fuse")
+    gg.set_default_device(request.config.getoption("--device"))
+    yield
+    gg.config.fuse, gg.config.debug = 64, 0
+
+
+@pytest.fixture
+def fused(request: pytest.FixtureRequest) -> None:
+    """For tests that count regions: they say nothing about fuse=1."""
+    gg.config.fuse = 64
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture
+def no_gc() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
