@@ -111,3 +111,26 @@ def check_gradients(node: Any, arrays: Sequence[Any], upstream: Any) -> None:
     for a in arrays:
         if _bad(a).any():
             raise errors.not_finite(f"the gradient of {node.name}", node.line, _what(a))
+
+
+def plan_source(tensor: Any) -> tuple[str, str]:
+    """The text of the plan that made a tensor, and of the one that runs backward from it, as its backend runs them.
+
+    Computes the tensor if it is pending. Raises GraphError for one that was not made by a region that requires grad.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor(0.5, requires_grad=True)
+    >>> forward, backward = gg.debug.plan_source(gg.sin(x) * x)
+    >>> print(forward)
+    def plan(i0, o0, t0):
+        sin(i0, out=t0)
+        multiply(t0, i0, out=o0)
+    <BLANKLINE>
+    """
+    value = tensor._value
+    value.closer(value)
+    node = value.node
+    if not hasattr(node, "plan"):
+        raise errors.no_plan()
+    source = node.device.backend.source
+    return source(node.plan.forward), source(node.default_backward().program)

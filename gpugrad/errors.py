@@ -262,6 +262,13 @@ def not_finite(op: str, where: str, what: str) -> FloatingPointError:
     )
 
 
+def no_plan() -> GraphError:
+    return GraphError(
+        "this tensor was not made by a region that requires grad, so no plan is kept with it. Ask a computed tensor, "
+        "not a leaf, a reshape or a matrix product."
+    )
+
+
 def zero_d(what: str) -> DTypeError:
     return DTypeError(f"{what} of a 0-d tensor: it has no axes.")
 

@@ -43,7 +43,7 @@ def normalize_axes(op: str, axis: Axis, ndim: int) -> tuple[int, ...]:
     """`axis` as a sorted tuple of non-negative axes; None means all of them."""
     if axis is None:
         return tuple(range(ndim))
-    given = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
+    given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     axes = tuple(normalize_axis(op, a, ndim) for a in given)
     if len(set(axes)) != len(axes):
         raise errors.repeated_axis(op, given)

@@ -2,7 +2,8 @@
 
 A row is a forward function on arrays, and a vjp written in ops, so that gradients of gradients need nothing more. A vjp
 is given the upstream gradient and the `Call`, and returns one contribution per input: a value, `At` (a gradient that is
-zero but at an index) or `Zeroed` (the upstream gradient without the elements of an index), or None.
+zero but at an index), `Zeroed` (the upstream gradient without the elements of an index), `Masked` (a value, and the
+elements that took part), or None.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import elementwise as ew
+from .ops import Masked
 from .shapes import Shape, is_16_bit, summed_axes
 
 FLOAT32 = np.dtype(np.float32)
@@ -262,7 +264,7 @@ def _extreme(name, numpy_name):
         chosen = ew.logical_or(x == y, ew.logical_and(ew.isnan(x), ew.isnan(y)))
         count = collect(ew.where(chosen, np.ones((), x.dtype), 0), axes=axes, keepdims=True)
         share = reshape(g, shape=count.shape) / count
-        return (ew.where(chosen, broadcast_to(share, shape=x.shape), 0),)
+        return (Masked(chosen, ew.where(chosen, broadcast_to(share, shape=x.shape), 0)),)
 
     return op
 

@@ -22,7 +22,7 @@ from . import elementwise as ew
 from .backends import Device, Sink
 from .config import config, grad_mode, set_grad_enabled
 from .expr import Value
-from .ops import cast, evaluate
+from .ops import Masked, cast, evaluate
 from .plan import Backward, Plan, Program, Request, Structure, plans, structure
 from .shapes import DType, Shape, reduced, summed_axes
 from .structural import At, Call, StructuralOp, Zeroed, collect, index_add, kept, setitem, spread, sum_to
@@ -172,6 +172,10 @@ class Region(Node):
         self.saved = {}
         self.output = None
 
+    def default_backward(self) -> Backward:
+        """The plan of the usual walk: every gradient, no masks."""
+        return self.plan.backward(Request(self.wanted, (False,) * len(self.wanted), (), False, self.axes is None))
+
     def find(self, v: Value) -> int:
         """Where `v` stands among the interior nodes."""
         return next(n for n, r in enumerate(self.interior) if r() is v)
@@ -298,7 +302,7 @@ def call(op: StructuralOp, args: Sequence[Any], params: dict[str, Any]) -> Value
     if config.debug:
         debug.check_borrowed(values)
     with np.errstate(all="ignore"):
-        array = op.forward(device.backend.xp, *arrays, **params)
+        array = device.backend.xp.asarray(op.forward(device.backend.xp, *arrays, **params))
     grad = grad_mode.enabled and op.rule is not None and any(a.requires_grad for a in values)
     device = params.get("target", device)
     v = Value(array, array.shape, array.dtype, device, grad and array.dtype.kind != "b", None, array.base is None)
@@ -695,8 +699,9 @@ class Walk:
         with set_grad_enabled(self.traced):
             g = self._as_value(adjoint, node)
             g.owned = False
-            parts = node.op.rule(g, record, **node.params)
-        masks: Any = (None,) * len(parts)
+            given = node.op.rule(g, record, **node.params)
+        parts = [p.factor if isinstance(p, Masked) else p for p in given]
+        masks = [p.mask if isinstance(p, Masked) else None for p in given]
         if adjoint.mask is not None and node.op.moves:
             m = adjoint.mask
             if not self.traced:

@@ -1,0 +1,173 @@
+"""The project keeps its own rules: layers, documentation that runs, one public list, memory, imports."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import inspect
+import os
+import pkgutil
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gpugrad as gg
+from gpugrad.ops import TABLE
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "gpugrad"
+
+# The layers of the design, lowest first: a module imports only from lower layers, and from its own in the order listed.
+LAYERS = [
+    "errors", "shapes", "config",
+    "ops", "coefficients", "elementwise", "structural",
+    "debug", "expr", "symbolic",
+    "plan", "backends",
+    "backends.threads", "backends.numpy", "tape",
+    "tensor", "autograd",
+    "functions.creation", "functions.elementwise", "functions.shaping", "functions.indexing", "functions.reductions",
+    "functions.contraction", "functions", "random",
+    "nn.module", "nn.init", "nn.functional", "nn.layers", "nn", "optim", "serialize", "picture", "demo", "", "__main__",
+]  # fmt: skip
+# Imported when first used, not with the module: nothing below depends on them being there.
+LAZY = {("backends", "backends.numpy"), ("tensor", ""), ("nn.module", "serialize")}
+
+
+def modules() -> list[str]:
+    found = [m.name.removeprefix("gpugrad").lstrip(".") for m in pkgutil.walk_packages([str(PACKAGE)], "gpugrad.")]
+    return ["", *found]
+
+
+def imports(module: str) -> set[str]:
+    path = PACKAGE / (module.replace(".", "/") or "__init__")
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    package = ["gpugrad", *module.split(".")] if module else ["gpugrad"]
+    if file.name != "__init__.py":
+        package = package[:-1]
+    known = set(modules())
+    result = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("gpugrad")):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            full = ".".join([*base, node.module or ""]).strip(".").removeprefix("gpugrad").lstrip(".")
+            for alias in node.names:
+                child = f"{full}.{alias.name}".lstrip(".")
+                result.add(child if child in known else full)
+        elif isinstance(node, ast.Import):
+            result |= {a.name.removeprefix("gpugrad").lstrip(".") for a in node.names if a.name.split(".")[0] == "gpugrad"}
+    return result - {module}
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_point_down(module: str) -> None:
+    assert module in LAYERS, "give the module a place in LAYERS"
+    for other in imports(module):
+        if (module, other) in LAZY:
+            continue
+        assert LAYERS.index(other) < LAYERS.index(module), f"{module or 'gpugrad'} imports {other or 'gpugrad'}"
+
+
+def test_the_core_depends_on_numpy_alone() -> None:
+    code = "import sys; import gpugrad; print(sorted(m.split('.')[0] for m in sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for name in ("cupy", "scipy", "matplotlib", "sklearn", "tqdm", "safetensors", "torch", "jax"):
+        assert f"'{name}'" not in out
+
+
+def documented() -> list[tuple[str, object]]:
+    found: dict[str, object] = {}
+    for module in modules():
+        m = importlib.import_module(f"gpugrad.{module}".rstrip("."))
+        found[m.__name__] = m
+        for name, thing in vars(m).items():
+            if inspect.isfunction(thing) or inspect.isclass(thing):
+                if getattr(thing, "__module__", "").startswith("gpugrad") and not name.startswith("_"):
+                    found.setdefault(f"{thing.__module__}.{thing.__qualname__}", thing)
+                    if inspect.isclass(thing):
+                        for k, v in vars(thing).items():
+                            if not k.startswith("_") and getattr(v, "__doc__", None):
+                                found.setdefault(f"{thing.__module__}.{thing.__qualname__}.{k}", v)
+    return list(found.items())
+
+
+@pytest.mark.parametrize(("name", "thing"), documented(), ids=[n for n, _ in documented()])
+def test_examples_run(name: str, thing: object) -> None:
+    finder = doctest.DocTestFinder(recurse=False)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    for test in finder.find(thing, name, globs={}):
+        runner.run(test)
+    assert runner.failures == 0
+
+
+@pytest.mark.parametrize("page", sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")]), ids=lambda p: p.name)
+def test_pages_run(page: Path) -> None:
+    result = doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    assert result.failed == 0
+    if page.name == "README.md":
+        assert result.attempted > 8
+
+
+def test_every_public_function_has_an_example() -> None:
+    for name in dir(gg):
+        thing = getattr(gg, name)
+        if not name.startswith("_") and (inspect.isfunction(thing) or inspect.isclass(thing)):
+            assert ">>>" in (thing.__doc__ or ""), name
+
+
+def test_every_row_is_complete() -> None:
+    for op in TABLE.values():
+        assert op.doc, op
+        assert op.c or op.body, op
+        if op.rule is not None:
+            assert op.arity == len(op.params)
+
+
+def test_every_op_is_function_method_and_numpy_ufunc() -> None:
+    x = gg.tensor([0.5])
+    for op in TABLE.values():
+        if op.public and op.name not in ("where", "clip"):
+            assert callable(getattr(gg, op.name))
+            assert callable(getattr(gg.Tensor, op.name))
+    for op in TABLE.values():
+        if op.is_ufunc and op.arity == 1 and op.name not in ("invert",):
+            assert isinstance(op.numpy(x), gg.Tensor)
+
+
+def chain(x: gg.Tensor, y: gg.Tensor, b: gg.Tensor) -> gg.Tensor:
+    return ((gg.tanh(x * y + b) * gg.sigmoid(x)) ** 2).sum()
+
+
+@pytest.mark.skipif("config.getoption('--fuse') == 1", reason="unfused ops store their results")
+def test_memory_of_ten_million_elements() -> None:
+    gg.config.threads = 2
+    n = 10_000_000
+    rng = np.random.default_rng(0)
+    x, y, b = (gg.asarray(rng.random(n, dtype=np.float32)).requires_grad_() for _ in range(3))
+    chain(*(gg.asarray(np.ones(100_000, np.float32)).requires_grad_() for _ in range(3))).backward()  # make the plans
+    tracemalloc.start()
+    f = chain(x, y, b)
+    f.item()
+    forward = tracemalloc.get_traced_memory()[1]
+    f.backward()
+    both = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert forward < 5e6, forward
+    assert both < 3 * 4 * n + 10e6, both
+
+
+def test_nothing_names_the_machine_it_was_made_on() -> None:
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    if not files:
+        pytest.skip("not a git checkout")
+    home = os.path.expanduser("~") + "/"
+    for f in files:
+        p = ROOT / f
+        if p.suffix in (".py", ".md", ".toml", ".sh", ".yml", ".yaml"):
+            text = p.read_text()
+            assert str(ROOT) + "/" not in text, f
+            assert len(home) < 4 or home not in text, f
