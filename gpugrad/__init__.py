@@ -13,7 +13,7 @@ tensor([ 1.08060461, -2.61457448], device='cpu')
 from collections.abc import Callable as _Callable
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from . import autograd, debug, errors
+from . import autograd, debug, errors, graph, nn, optim, random
 from .backends import Device, device, get_device, set_default_device
 from .config import config, enable_grad, no_grad, set_grad_enabled
 from .functions.contraction import dot, einsum, tensordot
@@ -53,6 +53,7 @@ from .functions.reductions import (
     var,
 )  # fmt: skip
 from .functions.shaping import broadcast_to, concatenate, expand_dims, moveaxis, ravel, split, squeeze, stack, swapaxes
+from .serialize import load, save
 from .tensor import Tensor, asarray, matmul, power, reshape, tensor, transpose, wait
 
 __version__ = "0.1.0"

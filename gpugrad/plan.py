@@ -271,19 +271,26 @@ class Plan:
         names = {s: ("x", n) for n, s in enumerate(inputs)}
         self.forward = Program(outputs, names, self.scalars)
 
-    def symbols(self) -> tuple[list[Sym], list[Sym], Sym]:
-        """The ops of the structure as fresh symbols: (nodes, inputs, root)."""
-        graph = Graph()
+    def _parsed(self) -> tuple[list[tuple[Op, bool, tuple[Any, ...]]], tuple[Any, ...]]:
+        """The key taken apart: (op, requires_grad, args) per node, and what follows them."""
         codes: Any = self.key
-        ends = codes[-1]
-        nodes: list[Sym] = []
         calls: list[tuple[Op, bool, tuple[Any, ...]]] = []
         at = 0
         while at < len(codes) - 1 and isinstance(codes[at], Op):
             op = codes[at]
             calls.append((op, codes[at + 1], codes[at + 2 : at + 2 + op.arity]))
             at += 2 + op.arity
-        tail = codes[at:-1]
+        return calls, codes[at:]
+
+    def calls(self) -> list[tuple[Op, tuple[Any, ...]]]:
+        """The ops that the user called, with their operands: an index into these, ~index into the inputs, or a type."""
+        return [(op, args) for op, _, args in self._parsed()[0]]
+
+    def symbols(self) -> tuple[list[Sym], list[Sym], Sym]:
+        """The ops of the structure as fresh symbols: (nodes, inputs, root)."""
+        graph = Graph()
+        calls, (*tail, ends) = self._parsed()
+        nodes: list[Sym] = []
         inputs = [graph.input(n, tail[2 * n], tail[2 * n + 1]) for n in range(len(tail) // 2)]
         scalars = 0
         for op, grad, args in calls:

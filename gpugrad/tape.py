@@ -390,7 +390,7 @@ class Walk:
                 self.by_interior.setdefault(w.interior[0], []).append((w.interior[1], w))
 
     def run(self, roots: Sequence[tuple[Node, Value]]) -> None:
-        order = _reachable([node for node, _ in roots])
+        order = reachable([node for node, _ in roots])
         needed = self._needed(order)
         for node, gradient in roots:
             if node in needed:
@@ -768,7 +768,7 @@ class Walk:
             self._arrive(target, Adjoint(array, close(mask) if mask is not None else None, own))
 
 
-def _reachable(roots: Sequence[Node]) -> list[Node]:
+def reachable(roots: Sequence[Node]) -> list[Node]:
     """The nodes below `roots`, lowest number first. Iterative: a graph may be a million nodes deep."""
     seen = set(roots)
     stack = list(seen)

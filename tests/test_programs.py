@@ -15,14 +15,33 @@ import gpugrad as gg
 
 jax.config.update("jax_enable_x64", True)
 
-UNARY = ["sin", "cos", "tanh", "exp", "sigmoid", "square", "negative", "arctan", "absolute", "relu", "softplus", "gelu", "expm1"]
+UNARY = [
+    "sin",
+    "cos",
+    "tanh",
+    "exp",
+    "sigmoid",
+    "square",
+    "negative",
+    "arctan",
+    "absolute",
+    "relu",
+    "softplus",
+    "gelu",
+    "expm1",
+]
 BINARY = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "hypot", "arctan2", "where", "logaddexp"]
 MOVE = ["reshape", "transpose", "sum0", "slice", "detach", "number"]
 
 step = st.tuples(st.sampled_from(UNARY + BINARY + BINARY + MOVE), st.integers(0, 30), st.integers(0, 30))
 programs = st.lists(step, min_size=3, max_size=25)
 
-JAX = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu, "softplus": jax.nn.softplus, "gelu": lambda x: jax.nn.gelu(x, approximate=False)}
+JAX = {
+    "sigmoid": jax.nn.sigmoid,
+    "relu": jax.nn.relu,
+    "softplus": jax.nn.softplus,
+    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
+}
 
 
 def run(m: Any, program: list[tuple[str, int, int]], inputs: list[Any]) -> Any:
@@ -59,7 +78,11 @@ def run(m: Any, program: list[tuple[str, int, int]], inputs: list[Any]) -> Any:
 
 def start(seed: int, dtype: str = "float64") -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
-    return [rng.uniform(-2, 2, (3, 4)).astype(dtype), rng.uniform(-2, 2, (3, 4)).astype(dtype), rng.uniform(-2, 2, (4,)).astype(dtype)]
+    return [
+        rng.uniform(-2, 2, (3, 4)).astype(dtype),
+        rng.uniform(-2, 2, (3, 4)).astype(dtype),
+        rng.uniform(-2, 2, (4,)).astype(dtype),
+    ]
 
 
 @settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
@@ -127,7 +150,9 @@ def test_second_order_does_not_depend_on_fusion(program: list[tuple[str, int, in
 @given(programs)
 def test_large_arrays_in_blocks_with_one_and_two_threads(program: list[tuple[str, int, int]]) -> None:
     def go() -> list[np.ndarray]:
-        xs = [gg.tensor(np.tile(x, (1, 6000) if x.ndim == 2 else 6000), requires_grad=True) for x in start(1, "float32")]
+        xs = [
+            gg.tensor(np.tile(x, (1, 6000) if x.ndim == 2 else 6000), requires_grad=True) for x in start(1, "float32")
+        ]
         program_ = [p for p in program if p[0] not in ("reshape", "transpose")] or [("sin", 0, 0)]
         last, _ = run(gg, program_, [xs[0], xs[1], xs[2] + gg.zeros((3, 24_000), dtype="float32")])
         if last.requires_grad:

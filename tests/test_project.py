@@ -31,11 +31,11 @@ LAYERS = [
     "backends.threads", "backends.numpy", "tape",
     "tensor", "autograd",
     "functions.creation", "functions.elementwise", "functions.shaping", "functions.indexing", "functions.reductions",
-    "functions.contraction", "functions", "random",
-    "nn.module", "nn.init", "nn.functional", "nn.layers", "nn", "optim", "serialize", "picture", "demo", "", "__main__",
+    "functions.contraction", "functions", "random", "serialize",
+    "nn.module", "nn.init", "nn.functional", "nn.layers", "nn", "optim", "graph", "", "demo", "__main__",
 ]  # fmt: skip
 # Imported when first used, not with the module: nothing below depends on them being there.
-LAZY = {("backends", "backends.numpy"), ("tensor", ""), ("nn.module", "serialize")}
+LAZY = {("backends", "backends.numpy"), ("tensor", "")}
 
 
 def modules() -> list[str]:
@@ -59,7 +59,9 @@ def imports(module: str) -> set[str]:
                 child = f"{full}.{alias.name}".lstrip(".")
                 result.add(child if child in known else full)
         elif isinstance(node, ast.Import):
-            result |= {a.name.removeprefix("gpugrad").lstrip(".") for a in node.names if a.name.split(".")[0] == "gpugrad"}
+            result |= {
+                a.name.removeprefix("gpugrad").lstrip(".") for a in node.names if a.name.split(".")[0] == "gpugrad"
+            }
     return result - {module}
 
 
@@ -85,13 +87,17 @@ def documented() -> list[tuple[str, object]]:
         m = importlib.import_module(f"gpugrad.{module}".rstrip("."))
         found[m.__name__] = m
         for name, thing in vars(m).items():
-            if inspect.isfunction(thing) or inspect.isclass(thing):
-                if getattr(thing, "__module__", "").startswith("gpugrad") and not name.startswith("_"):
-                    found.setdefault(f"{thing.__module__}.{thing.__qualname__}", thing)
-                    if inspect.isclass(thing):
-                        for k, v in vars(thing).items():
-                            if not k.startswith("_") and getattr(v, "__doc__", None):
-                                found.setdefault(f"{thing.__module__}.{thing.__qualname__}.{k}", v)
+            ours = getattr(thing, "__module__", "") or ""
+            if (
+                name.startswith("_")
+                or not ours.startswith("gpugrad")
+                or not (inspect.isfunction(thing) or inspect.isclass(thing))
+            ):
+                continue
+            found.setdefault(f"{ours}.{thing.__qualname__}", thing)
+            for k, v in vars(thing).items() if inspect.isclass(thing) else ():
+                if not k.startswith("_") and getattr(v, "__doc__", None):
+                    found.setdefault(f"{ours}.{thing.__qualname__}.{k}", v)
     return list(found.items())
 
 
@@ -106,7 +112,9 @@ def test_examples_run(name: str, thing: object) -> None:
 
 @pytest.mark.parametrize("page", sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")]), ids=lambda p: p.name)
 def test_pages_run(page: Path) -> None:
-    result = doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    result = doctest.testfile(
+        str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    )
     assert result.failed == 0
     if page.name == "README.md":
         assert result.attempted > 8

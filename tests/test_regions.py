@@ -28,7 +28,7 @@ def made(run: object) -> int:
 
 
 def body37(x: gg.Tensor) -> gg.Tensor:
-    for k in range(9):
+    for _ in range(9):
         x = gg.tanh(x * 1.01) + x * 0.01
     return x * 0.5
 
@@ -271,7 +271,9 @@ def test_debug_finds_a_broken_promise() -> None:
         y.tolist()
 
 
-@pytest.mark.parametrize("shape", [(70_001,), (300, 400), (3, 70_000), (70_000, 3), (2, 3, 40_000), (1, 200_000), (200_000, 1)])
+@pytest.mark.parametrize(
+    "shape", [(70_001,), (300, 400), (3, 70_000), (70_000, 3), (2, 3, 40_000), (1, 200_000), (200_000, 1)]
+)
 @pytest.mark.parametrize("axis", [None, 0, -1])
 def test_sums_in_blocks(shape: tuple[int, ...], axis: int | None) -> None:
     a = np.random.default_rng(0).standard_normal(shape).astype(np.float32)

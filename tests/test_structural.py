@@ -143,7 +143,9 @@ def test_values_gradients_and_second_order(ours: Callable, theirs: Callable | No
         np.testing.assert_allclose(0 if h is None else h.numpy(), curvature, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("ours", "args"), [(c[1], c[3]) for c in CASES if c[2] is None], ids=[c[0] for c in CASES if c[2] is None])
+@pytest.mark.parametrize(
+    ("ours", "args"), [(c[1], c[3]) for c in CASES if c[2] is None], ids=[c[0] for c in CASES if c[2] is None]
+)
 def test_gradients_against_jax(ours: Callable, args: list[np.ndarray]) -> None:
     def f(*xs: jax.Array) -> jax.Array:
         try:
@@ -171,7 +173,9 @@ def test_dtypes_are_kept(ours: Callable, args: list[np.ndarray], dtype: str) -> 
         assert x.grad.dtype == dtype
         assert x.grad.shape == x.shape
     exact = ours(gg, *map(gg.tensor, args))
-    np.testing.assert_allclose(y.detach().numpy().astype(float), exact.numpy(), rtol=1e-5 if dtype == "float32" else 2e-2, atol=1e-5)
+    np.testing.assert_allclose(
+        y.detach().numpy().astype(float), exact.numpy(), rtol=1e-5 if dtype == "float32" else 2e-2, atol=1e-5
+    )
 
 
 def test_what_has_no_gradient() -> None:

@@ -198,7 +198,12 @@ def test_writes_check_shape_and_dtype() -> None:
 # --------------------------------------------------------------------- random programs against functional rewrites
 
 
-@given(st.lists(st.tuples(st.sampled_from(["add", "mul", "set", "slice", "row"]), st.integers(0, 3), st.floats(-2, 2)), max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["add", "mul", "set", "slice", "row"]), st.integers(0, 3), st.floats(-2, 2)),
+        max_size=8,
+    )
+)
 def test_random_writes_against_a_functional_rewrite(program: list[tuple[str, int, float]]) -> None:
     def imperative(x: gg.Tensor) -> gg.Tensor:
         y = x * 1.0
@@ -264,16 +269,16 @@ def test_other_numpy_functions_are_refused_by_name() -> None:
     x = leaf([1.0, 2.0])
     with pytest.raises(TypeError, match=r"numpy.sum .* use gg.sum"):
         np.sum(x)
-    with pytest.raises(TypeError, match="numpy.histogram"):
+    with pytest.raises(TypeError, match=r"numpy\.histogram"):
         np.histogram(x)
     with pytest.raises(TypeError, match=r"numpy.add.reduce"):
         np.add.reduce(x)
     with pytest.raises(TypeError, match="out="):
         np.sin(np.ones(2), out=x)
-    with pytest.raises(TypeError, match="numpy.frexp"):
+    with pytest.raises(TypeError, match=r"numpy\.frexp"):
         np.frexp(x)
     a = np.ones(2)
-    with pytest.raises(TypeError, match="numpy.add with out="):
+    with pytest.raises(TypeError, match=r"numpy\.add with out="):
         a += x
 
 
@@ -353,7 +358,14 @@ def test_dlpack() -> None:
 
 
 def test_creation_follows_numpy() -> None:
-    for name, args in [("zeros", ((2, 3),)), ("ones", (3,)), ("full", ((2,), 7)), ("arange", (1, 5, 2)), ("linspace", (0, 1, 5)), ("eye", (3,))]:
+    for name, args in [
+        ("zeros", ((2, 3),)),
+        ("ones", (3,)),
+        ("full", ((2,), 7)),
+        ("arange", (1, 5, 2)),
+        ("linspace", (0, 1, 5)),
+        ("eye", (3,)),
+    ]:
         ours, theirs = getattr(gg, name)(*args), getattr(np, name)(*args)
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours.numpy(), theirs)

@@ -66,7 +66,12 @@ class Backend(Protocol):
 
 
 class Device:
-    """A device by name, with the backend that serves it. There is one object per name."""
+    """A device by name, with the backend that serves it. There is one object per name.
+
+    >>> import gpugrad as gg
+    >>> gg.get_device("cpu")
+    device('cpu')
+    """
 
     __slots__ = ("backend", "name")
 
@@ -120,6 +125,10 @@ def get_device(name: Any) -> Device:
     """The device called `name` ('cpu', 'cuda', 'cuda:1'; 'cpu:1' is a pretend device for tests of mixing).
 
     Raises DeviceError for a name that is not one, and for a GPU that is not there, saying what is missing.
+
+    >>> import gpugrad as gg
+    >>> gg.get_device("cpu:0")
+    device('cpu')
     """
     if isinstance(name, Device):
         return name

@@ -33,7 +33,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
     """Sum of products over the given axes: a number of them, or a pair of (sequences of) axes.
 
     >>> import gpugrad as gg
-    >>> gg.tensordot(gg.ones((2, 3)), gg.ones((3, 2)), 2)
+    >>> gg.tensordot(gg.ones((2, 3)), gg.ones((2, 3)), 2)
     tensor(6., device='cpu')
     """
     a, b = as_tensors(a, b)

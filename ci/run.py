@@ -1,0 +1,88 @@
+"""The two commands of the README, and what CI runs: `python ci/run.py demo` and `python ci/run.py test`.
+
+Makes a virtual environment in .venv if there is none, installs what the command needs, and runs it. Needs Python 3.11
+or newer and, the first time, the package registry; nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+EXTRAS = {"demo": "demo", "test": "dev", "bench": "dev,peers"}
+
+
+def run(*command: str | Path) -> None:
+    """Run a command in the project's root; end with its status if it fails."""
+    print(f"\n$ {' '.join(map(str, command))}", flush=True)
+    start = time.perf_counter()
+    status = subprocess.run([str(c) for c in command], cwd=ROOT, check=False).returncode
+    if status:
+        sys.exit(status)
+    print(f"({time.perf_counter() - start:.0f} s)", flush=True)
+
+
+def environment(extra: str) -> None:
+    """A virtual environment with the package (editable) and an extra; done again when pyproject.toml changes."""
+    stamp = VENV / f".{extra.replace(',', '-')}"
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    if not PYTHON.exists():
+        print(f"making a virtual environment in {VENV.name}", flush=True)
+        venv.create(VENV, with_pip=True)
+    run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", f".[{extra}]")
+    stamp.write_text(wanted)
+
+
+def wheel() -> None:
+    """A wheel installs one package, and the kernels travel inside it."""
+    with tempfile.TemporaryDirectory() as folder:
+        run(PYTHON, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "-w", folder, ".")
+        (path,) = Path(folder).glob("*.whl")
+        names = zipfile.ZipFile(path).namelist()
+        tops = {n.split("/")[0] for n in names if ".dist-info" not in n}
+        assert tops == {"gpugrad"}, tops
+        assert "gpugrad/kernels/prelude.h" in names
+        assert "gpugrad/py.typed" in names
+
+
+def test(arguments: list[str]) -> None:
+    """Lint, types, the wheel, and the whole suite: at the default, and with every op in a region of its own."""
+    suite = [PYTHON, "-m", "pytest", "-n", str(os.cpu_count() or 1), "-q", *arguments]
+    run(PYTHON, "-m", "ruff", "check", ".")
+    run(PYTHON, "-m", "ruff", "format", "--check", ".")
+    run(PYTHON, "-m", "mypy")
+    wheel()
+    run(*suite, "--fuse", "1")
+    run(*suite)
+
+
+def main() -> None:
+    """Run the command named first on the command line."""
+    if sys.version_info < (3, 11):  # noqa: UP036  # this file is run before anything has checked
+        sys.exit(f"gpugrad needs Python 3.11 or newer; this is {sys.version.split()[0]}")
+    command, *rest = sys.argv[1:] or [""]
+    if command not in EXTRAS:
+        sys.exit("usage: python ci/run.py demo|test|bench [arguments]")
+    environment(EXTRAS[command])
+    if command == "demo":
+        run(PYTHON, "-m", "gpugrad", "demo", *rest)
+    elif command == "bench":
+        run(PYTHON, "-m", "pytest", "benchmarks", "-q", "-p", "no:xdist", *rest)
+    else:
+        test(rest)
+
+
+if __name__ == "__main__":
+    main()

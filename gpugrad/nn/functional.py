@@ -1,0 +1,155 @@
+"""Losses and other functions of networks. `reduction` is "mean", "sum" or "none"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import elementwise as ew
+from .. import errors, random
+from ..functions.elementwise import where
+from ..functions.indexing import take_along_axis
+from ..functions.reductions import log_softmax, mean, sum, var
+from ..functions.shaping import expand_dims, squeeze
+from ..shapes import is_float
+from ..tensor import Tensor, apply, as_tensors
+
+
+def _reduced(loss: Tensor, reduction: str) -> Tensor:
+    if reduction == "mean":
+        return mean(loss)
+    if reduction == "sum":
+        return sum(loss)
+    if reduction != "none":
+        raise errors.bad_value("loss", f"reduction must be 'mean', 'sum' or 'none', not {reduction!r}.")
+    return loss
+
+
+def _pair(name: str, prediction: Any, target: Any) -> tuple[Tensor, Tensor]:
+    p, t = as_tensors(prediction, target)
+    if p.shape != t.shape:
+        raise errors.bad_shape(name, f"prediction {p.shape} and target {t.shape} must have one shape.")
+    return p, t if t.dtype == p.dtype else t.astype(p.dtype)
+
+
+def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
+    """Squared error, (prediction - target)**2.
+
+    >>> import gpugrad as gg
+    >>> gg.nn.functional.mse_loss([1.0, 2.0], [1.0, 4.0])
+    tensor(2., device='cpu')
+    """
+    p, t = _pair("mse_loss", prediction, target)
+    return _reduced(apply(ew.square, (p - t,)), reduction)
+
+
+def l1_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
+    """Absolute error, |prediction - target|.
+
+    >>> import gpugrad as gg
+    >>> gg.nn.functional.l1_loss([1.0, 2.0], [1.0, 4.0])
+    tensor(1., device='cpu')
+    """
+    p, t = _pair("l1_loss", prediction, target)
+    return _reduced(abs(p - t), reduction)
+
+
+def huber_loss(prediction: Any, target: Any, delta: float = 1.0, reduction: str = "mean") -> Tensor:
+    """Quadratic for errors up to delta, linear beyond (Huber 1964).
+
+    >>> import gpugrad as gg
+    >>> gg.nn.functional.huber_loss([1.0, 2.0], [1.5, 5.0], reduction="none")
+    tensor([0.125, 2.5  ], device='cpu')
+    """
+    if not delta > 0:
+        raise errors.bad_value("huber_loss", f"delta must be positive, not {delta}.")
+    p, t = _pair("huber_loss", prediction, target)
+    e = abs(p - t)
+    return _reduced(where(e <= delta, 0.5 * apply(ew.square, (e,)), delta * (e - 0.5 * delta)), reduction)
+
+
+def nll_loss(log_probabilities: Any, target: Any, reduction: str = "mean") -> Tensor:
+    """Negative log likelihood of class indices: -log_probabilities[n, target[n]] for shapes (N, C, ...) and (N, ...).
+
+    Raises IndexError for a class that is not one of the C.
+
+    >>> import gpugrad as gg
+    >>> gg.nn.functional.nll_loss([[-0.1, -2.0], [-3.0, -0.2]], [0, 1], reduction="sum")
+    tensor(0.3, device='cpu')
+    """
+    p, t = as_tensors(log_probabilities, target)
+    axis = 1 if p.ndim > 1 else 0
+    if not p.shape or t.dtype.kind not in "iu":
+        raise errors.bad_type(
+            "nll_loss", f"needs log probabilities and integer classes, not {t.dtype} of shape {t.shape}."
+        )
+    if t.shape != (*p.shape[:axis], *p.shape[axis + 1 :]):
+        raise errors.bad_shape(
+            "nll_loss", f"classes of shape {t.shape} do not fit log probabilities of shape {p.shape}."
+        )
+    classes = t._host()
+    if classes.size and not 0 <= classes.min() <= classes.max() < p.shape[axis]:
+        raise IndexError(
+            f"nll_loss: classes must be from 0 to {p.shape[axis] - 1}, found {classes.min()} to {classes.max()}."
+        )
+    return _reduced(-squeeze(take_along_axis(p, expand_dims(t, axis), axis), axis), reduction)
+
+
+def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
+    """Cross entropy of logits (N, C, ...) with class indices (N, ...) or class probabilities (N, C, ...).
+
+    >>> import gpugrad as gg
+    >>> gg.nn.functional.cross_entropy([[0.0, 0.0]], [1])
+    tensor(0.69314718, device='cpu')
+    """
+    x, t = as_tensors(logits, target)
+    if not x.shape:
+        raise errors.bad_shape("cross_entropy", "logits need an axis of classes.")
+    axis = 1 if x.ndim > 1 else 0
+    log_p = log_softmax(x, axis)
+    if not is_float(t.dtype):
+        return nll_loss(log_p, t, reduction)
+    log_p, t = _pair("cross_entropy", log_p, t)
+    loss = -sum(where(t == 0, 0, t * log_p), axis)  # 0 log 0 is 0
+    return _reduced(loss, reduction)
+
+
+def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
+    """Cross entropy of sigmoid(logits) with probabilities, without overflow: softplus(x) - x * target.
+
+    >>> import gpugrad as gg
+    >>> gg.nn.functional.binary_cross_entropy_with_logits([1000.0, -1000.0], [1.0, 1.0], reduction="none")
+    tensor([   0., 1000.], device='cpu')
+    """
+    x, t = _pair("binary_cross_entropy_with_logits", logits, target)
+    return _reduced(apply(ew.softplus, (x,)) - x * t, reduction)
+
+
+def dropout(x: Any, p: float = 0.5, training: bool = True) -> Tensor:
+    """Each element 0 with probability p, the others divided by 1 - p; unchanged when not training.
+
+    >>> import gpugrad as gg
+    >>> gg.nn.functional.dropout(gg.ones(3), training=False)
+    tensor([1., 1., 1.], device='cpu')
+    """
+    if not 0 <= p <= 1:
+        raise errors.bad_value("dropout", f"p must be from 0 to 1, not {p}.")
+    (x,) = as_tensors(x)
+    if not training or p == 0:
+        return x
+    keep = random.random(x.shape, np.float32) >= p
+    return where(keep.to(x.device), x / (1 - p) if p < 1 else x, 0)
+
+
+def layer_norm(x: Any, axes: tuple[int, ...], weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
+    """(x - mean) / sqrt(var + eps) over axes, then scaled and shifted (Ba et al. 2016).
+
+    >>> import gpugrad as gg
+    >>> gg.nn.functional.layer_norm(gg.tensor([1.0, 3.0]), (-1,), eps=0.0)
+    tensor([-1.,  1.], device='cpu')
+    """
+    (x,) = as_tensors(x)
+    y = (x - mean(x, axes, keepdims=True)) / apply(ew.sqrt, (var(x, axes, keepdims=True) + eps,))
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias

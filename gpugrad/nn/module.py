@@ -1,0 +1,118 @@
+"""`Module`: parameters by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .. import errors
+from ..config import no_grad
+from ..serialize import load, save
+from ..tensor import Tensor, tensor
+
+
+class Module:
+    """A part of a model. Attributes that are tensors requiring grad are its parameters, modules are its children.
+
+    Write `forward`; call the module.
+
+    >>> import gpugrad as gg
+    >>> class Scale(gg.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.factor = gg.tensor(2.0, requires_grad=True)
+    ...     def forward(self, x):
+    ...         return x * self.factor
+    >>> [name for name, _ in Scale().named_parameters()]
+    ['factor']
+    """
+
+    def __init__(self) -> None:
+        self.training = True
+
+    def forward(self, *args: Any) -> Any:
+        """What the module computes."""
+        raise NotImplementedError(f"{type(self).__name__} does not define forward(...)")
+
+    def __call__(self, *args: Any) -> Any:
+        return self.forward(*args)
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """The modules among the attributes, by name, in the order they were set."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, (list, tuple)):
+                yield from ((f"{name}.{n}", v) for n, v in enumerate(value) if isinstance(v, Module))
+
+    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+        """The parameters of this module and its children, with their paths."""
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor) and value.requires_grad:
+                yield prefix + name, value
+        for name, child in self.children():
+            yield from child.named_parameters(f"{prefix}{name}.")
+
+    def parameters(self) -> list[Tensor]:
+        """The parameters, in the order of `named_parameters`; one that is shared appears once."""
+        return list(dict.fromkeys(p for _, p in self.named_parameters()))
+
+    def train(self, mode: bool = True) -> Module:
+        """Switch what behaves differently while training (dropout) on or off. Returns the module."""
+        self.training = mode
+        for _, child in self.children():
+            child.train(mode)
+        return self
+
+    def eval(self) -> Module:
+        """`train(False)`."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for p in self.parameters():
+            p.zero_grad()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copies of all parameters, by path."""
+        return {name: tensor(p) for name, p in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Take over values by path.
+
+        Raises ShapeError, and changes nothing, if names are missing or unexpected (unless strict=False) or a shape or
+        dtype differs.
+        """
+        own = dict(self.named_parameters())
+        missing, unexpected = own.keys() - state.keys(), state.keys() - own.keys()
+        if strict and (missing or unexpected):
+            raise errors.state_mismatch(sorted(missing), sorted(unexpected))
+        new = {name: tensor(state[name], device=p.device) for name, p in own.items() if name in state}
+        for name, value in new.items():
+            if value.shape != own[name].shape or value.dtype != own[name].dtype:
+                raise errors.bad_shape(
+                    "load_state_dict",
+                    f"{name} is {value.dtype} of shape {value.shape}, expected {own[name].dtype} of shape "
+                    f"{own[name].shape}; nothing was loaded.",
+                )
+        with no_grad():
+            for name, value in new.items():
+                own[name][...] = value
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the parameters to a safetensors file (extra: demo)."""
+        save(self.state_dict(), path)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Read the parameters from a safetensors file written by `save`."""
+        self.load_state_dict(load(path))
+
+    def __repr__(self) -> str:
+        lines = [f"  ({name}): {child!r}".replace("\n", "\n  ") for name, child in self.children()]
+        inside = "\n" + "\n".join(lines) + "\n" if lines else self.describe()
+        return f"{type(self).__name__}({inside})"
+
+    def describe(self) -> str:
+        """What `repr` shows between the brackets."""
+        return ""

@@ -1,0 +1,299 @@
+"""Optimizers, learning-rate schedules, gradient clipping. Names and update rules are PyTorch's.
+
+A step is one region per parameter: the new parameter and its state are the outputs of one plan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from . import elementwise as ew
+from . import errors
+from .config import no_grad
+from .functions.creation import zeros_like
+from .functions.elementwise import clip
+from .functions.reductions import sum
+from .tensor import Tensor, apply, wait
+
+
+class Optimizer:
+    """What all optimizers have: parameters, a learning rate `lr`, `step()` and `zero_grad()`.
+
+    Raises ValueError for no parameters or a negative learning rate, GraphError for a tensor that cannot be trained.
+    """
+
+    def __init__(self, params: Iterable[Tensor], lr: float) -> None:
+        self.params: list[Tensor] = list(params)
+        if not self.params:
+            raise errors.bad_value("optimizer", "no parameters were given.")
+        for n, p in enumerate(self.params):
+            if not isinstance(p, Tensor) or not p.requires_grad or not p.is_leaf:
+                raise errors.input_without_grad(n)
+        _check("lr", lr, lr >= 0)
+        self.lr = float(lr)
+        self.steps = 0
+        self.state: list[list[Tensor]] = [[] for _ in self.params]
+
+    def zero_grad(self) -> None:
+        """Forget all gradients; their buffers are kept."""
+        for p in self.params:
+            p.zero_grad()
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient."""
+        self.steps += 1
+        with no_grad():
+            for n, p in enumerate(self.params):
+                g = p.grad
+                if g is None:
+                    continue
+                new, *state = self.update(p, g, self.state[n])
+                del g
+                wait(new, *state)  # one region, all its outputs
+                self.state[n] = state
+                p._write(new, "step")
+
+    def update(self, p: Tensor, g: Tensor, state: list[Tensor]) -> Sequence[Tensor]:
+        """The new parameter and its new state."""
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is needed to go on later: the number of steps, and the state of each parameter."""
+        return {"steps": self.steps, "lr": self.lr, "state": [[s.copy() for s in state] for state in self.state]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned. Raises ShapeError, and changes nothing, if it does not fit."""
+        if len(state["state"]) != len(self.params):
+            raise errors.bad_shape("load_state_dict", f"{len(state['state'])} parameters, expected {len(self.params)}.")
+        for p, s in zip(self.params, state["state"], strict=True):
+            if any(t.shape != p.shape for t in s):
+                raise errors.bad_shape(
+                    "load_state_dict", f"state of shape {s[0].shape} for a parameter of shape {p.shape}."
+                )
+        self.steps, self.lr = state["steps"], state["lr"]
+        self.state = [[t.copy() for t in s] for s in state["state"]]
+
+
+def _check(name: str, value: object, good: bool) -> None:
+    if not good:
+        raise errors.bad_value("optimizer", f"{name}={value!r} is out of range.")
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: p -= lr * g, with momentum (m = momentum * m + g), Nesterov's form, weight decay.
+
+    >>> import gpugrad as gg
+    >>> p = gg.tensor([1.0], requires_grad=True)
+    >>> optimizer = gg.optim.SGD([p], lr=0.1)
+    >>> (p * p).sum().backward()
+    >>> optimizer.step()
+    >>> p
+    tensor([0.8], device='cpu', requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr)
+        _check("momentum", momentum, 0 <= momentum < 1)
+        _check("weight_decay", weight_decay, weight_decay >= 0)
+        _check("nesterov", nesterov, not nesterov or momentum > 0)
+        self.momentum, self.nesterov, self.weight_decay = float(momentum), nesterov, float(weight_decay)
+
+    def update(self, p: Tensor, g: Tensor, state: list[Tensor]) -> Sequence[Tensor]:
+        if self.weight_decay:
+            g = g + self.weight_decay * p
+        if not self.momentum:
+            return (p - self.lr * g,)
+        m = self.momentum * state[0] + g if state else g.copy()
+        return p - self.lr * (g + self.momentum * m if self.nesterov else m), m
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015), with bias correction; weight_decay adds to the gradient.
+
+    >>> import gpugrad as gg
+    >>> p = gg.tensor([1.0], requires_grad=True)
+    >>> optimizer = gg.optim.Adam([p], lr=0.1)
+    >>> (p * p).sum().backward()
+    >>> optimizer.step()
+    >>> print(f"{p.item():.6f}")
+    0.900000
+    """
+
+    decoupled = False
+
+    def __init__(
+        self, params: Iterable[Tensor], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__(params, lr)
+        _check("betas", betas, all(0 <= b < 1 for b in betas))
+        _check("eps", eps, eps >= 0)
+        _check("weight_decay", weight_decay, weight_decay >= 0)
+        self.betas, self.eps, self.weight_decay = (float(betas[0]), float(betas[1])), float(eps), float(weight_decay)
+
+    def update(self, p: Tensor, g: Tensor, state: list[Tensor]) -> Sequence[Tensor]:
+        b1, b2 = self.betas
+        m, v = state or (zeros_like(p), zeros_like(p))
+        old = p
+        if self.weight_decay and self.decoupled:
+            old = p * (1 - self.lr * self.weight_decay)
+        elif self.weight_decay:
+            g = g + self.weight_decay * p
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * (g * g)
+        rate = self.lr / (1 - b1**self.steps)
+        root = math.sqrt(1 - b2**self.steps)
+        return old - rate * m / (apply(ew.sqrt, (v,)) / root + self.eps), m, v
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019): p is shrunk by lr * weight_decay first.
+
+    >>> import gpugrad as gg
+    >>> p = gg.tensor([1.0], requires_grad=True)
+    >>> optimizer = gg.optim.AdamW([p], lr=0.1)
+    >>> (p * 0).sum().backward()
+    >>> optimizer.step()
+    >>> p
+    tensor([0.999], device='cpu', requires_grad=True)
+    """
+
+    decoupled = True
+
+    def __init__(
+        self, params: Iterable[Tensor], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:  # fmt: skip
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+
+class Schedule:
+    """Sets an optimizer's learning rate to its first value times `factor(t)`; call `step()` after each step or epoch."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self.base = optimizer.lr
+        self.t = 0
+        optimizer.lr = self.base * self.factor(0)
+
+    def step(self) -> None:
+        """One step on."""
+        self.t += 1
+        self.optimizer.lr = self.base * self.factor(self.t)
+
+    def factor(self, t: int) -> float:
+        """The learning rate at step t, as a multiple of the first."""
+        raise NotImplementedError
+
+
+class StepLR(Schedule):
+    """Times gamma every `step_size` steps.
+
+    >>> import gpugrad as gg
+    >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
+    >>> schedule = gg.optim.StepLR(optimizer, step_size=2, gamma=0.5)
+    >>> for _ in range(3): schedule.step()
+    >>> optimizer.lr
+    0.5
+    """
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+        _check("step_size", step_size, step_size >= 1)
+        self.step_size, self.gamma = step_size, gamma
+        super().__init__(optimizer)
+
+    def factor(self, t: int) -> float:
+        return float(self.gamma ** (t // self.step_size))
+
+
+class CosineLR(Schedule):
+    """Half a cosine from 1 down to `floor` over `steps` steps (Loshchilov and Hutter 2017), after a linear warm-up.
+
+    >>> import gpugrad as gg
+    >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
+    >>> schedule = gg.optim.CosineLR(optimizer, steps=10, warmup=2)
+    >>> [round(schedule.factor(t), 3) for t in (0, 1, 2, 6, 10)]
+    [0.5, 1.0, 1.0, 0.5, 0.0]
+    """
+
+    def __init__(self, optimizer: Optimizer, steps: int, warmup: int = 0, floor: float = 0.0) -> None:
+        _check("steps", steps, steps > warmup >= 0)
+        self.steps, self.warmup, self.floor = steps, warmup, floor
+        super().__init__(optimizer)
+
+    def factor(self, t: int) -> float:
+        if t < self.warmup:
+            return (t + 1) / self.warmup
+        done = min(1.0, (t - self.warmup) / (self.steps - self.warmup))
+        return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+class WarmupLR(Schedule):
+    """Linear from 1 / steps up to 1 over `steps` steps, then constant.
+
+    >>> import gpugrad as gg
+    >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
+    >>> schedule = gg.optim.WarmupLR(optimizer, steps=4)
+    >>> optimizer.lr
+    0.25
+    """
+
+    def __init__(self, optimizer: Optimizer, steps: int) -> None:
+        _check("steps", steps, steps >= 1)
+        self.steps = steps
+        super().__init__(optimizer)
+
+    def factor(self, t: int) -> float:
+        return min(1.0, (t + 1) / self.steps)
+
+
+def clip_grad_norm_(params: Iterable[Tensor], max_norm: float) -> Tensor:
+    """Scale all gradients together so that their 2-norm is at most max_norm; returns the norm they had.
+
+    >>> import gpugrad as gg
+    >>> p = gg.tensor([3.0, 4.0], requires_grad=True)
+    >>> (p * p / 2).sum().backward()
+    >>> gg.optim.clip_grad_norm_([p], 1.0)
+    tensor(5., device='cpu')
+    >>> p.grad
+    tensor([0.6, 0.8], device='cpu')
+    """
+    with_grad = [p for p in params if p.grad is not None]
+    if not with_grad:
+        raise errors.bad_value("clip_grad_norm_", "no parameter has a gradient; call backward first.")
+    with no_grad():
+        total = sum(apply(ew.square, (with_grad[0].grad,)))
+        for p in with_grad[1:]:
+            total = total + sum(apply(ew.square, (p.grad,))).astype(total.dtype)
+        norm = apply(ew.sqrt, (total,))
+        scale = float(max_norm) / max(norm.item(), float(max_norm))
+        if scale < 1:
+            for p in with_grad:
+                p.grad = p.grad * scale
+    return norm
+
+
+def clip_grad_value_(params: Iterable[Tensor], value: float) -> None:
+    """Limit each element of every gradient to the interval from -value to value.
+
+    >>> import gpugrad as gg
+    >>> p = gg.tensor([3.0, 0.1], requires_grad=True)
+    >>> (p * p).sum().backward()
+    >>> gg.optim.clip_grad_value_([p], 1.0)
+    >>> p.grad
+    tensor([1. , 0.2], device='cpu')
+    """
+    _check("value", value, value > 0)
+    with no_grad():
+        for p in params:
+            if p.grad is not None:
+                p.grad = clip(p.grad, -float(value), float(value))
