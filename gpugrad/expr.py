@@ -121,8 +121,9 @@ def pending(op: Op, args: tuple[Any, ...], close: Closer) -> Value:
                         started = a.started
                     continue
             fan_in += 1
-        elif type(a) is int and loop.inputs[i].kind in "iu":
-            _check_range(a, loop.inputs[i])
+        elif type(a) is int:
+            # A number has the kind of its op: 1 / 2 inside a partial must not become integer arithmetic.
+            operands[i] = _fitting(a, loop.inputs[i])
     v = Value(None, shape, loop.output, device, False, None, True)
     v.op = op
     v.args = tuple(operands)
@@ -141,9 +142,13 @@ def pending(op: Op, args: tuple[Any, ...], close: Closer) -> Value:
     return v
 
 
-def _check_range(value: int, dtype: DType) -> None:
+def _fitting(value: int, dtype: DType) -> int | float:
+    """A Python integer as the number that an op of this dtype takes."""
     try:
+        if dtype.kind not in "iu":
+            return float(value)
         dtype.type(value)
+        return value
     except OverflowError:
         raise errors.python_scalar_out_of_range(value, dtype) from None
 

@@ -381,6 +381,14 @@ def test_bits_do_not_depend_on_fusion_or_threads(op: Op, dtype: type, size: int,
         assert same_bits(a, b)
 
 
+def test_division_by_the_number_zero_is_infinite() -> None:
+    x = gg.tensor([1.0, -2.0], requires_grad=True)
+    y = x / 0
+    y.backward(np.ones(2))
+    assert y.tolist() == [np.inf, -np.inf]
+    assert x.grad.tolist() == [np.inf, np.inf]
+
+
 def test_integer_scalars_must_fit() -> None:
     with pytest.raises(gg.errors.DTypeError, match="300 does not fit in uint8"):
         gg.tensor([1], dtype=np.uint8) + 300
@@ -394,3 +402,23 @@ def test_weak_scalars_and_strong_numpy_scalars() -> None:
     assert (gg.tensor([1]) * 2.5).dtype == np.float64
     assert (gg.tensor([True]) + True).dtype == bool
     assert (x * True).dtype == np.float32
+
+
+BINARY = [o for o in SMOOTH if o.arity == 2]
+
+
+@pytest.mark.parametrize("number", [2, 2.5])
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("op", BINARY, ids=ids)
+def test_python_numbers_as_operands(op: Op, side: str, number: float, rng: np.random.Generator) -> None:
+    """A number and an array of it: the same value and gradients of orders 1 and 2, integers included."""
+    x = np.abs(sample(op, rng)[0]) + 0.3
+    results = []
+    for other in (number, np.full_like(x, number)):
+        t = gg.tensor(x, requires_grad=True)
+        y = call(op, *((t, other) if side == "right" else (other, t)))
+        (g,) = gg.autograd.grad(y.sum(), t, create_graph=True)
+        (h,) = gg.autograd.grad(g.sum(), t, allow_unused=True) if g.requires_grad else (None,)
+        results.append([y.detach().numpy(), g.detach().numpy(), np.zeros_like(x) if h is None else h.numpy()])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-14, atol=1e-15)

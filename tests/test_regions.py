@@ -90,12 +90,12 @@ def test_a_running_sum_of_large_arrays_does_not_hoard_its_terms() -> None:
 
 def test_structures_that_differ_do_not_share_a_plan() -> None:
     def programs() -> list:
-        x, y, z = leaf([1.0]), leaf([2.0]), leaf([3.0])
+        x, y, z, i = leaf([1.0]), leaf([2.0]), leaf([3.0]), gg.tensor([4])
         f32 = gg.tensor([1.0], dtype="float32", requires_grad=True)
         with gg.no_grad():
             twin = gg.sin(x)
         return [
-            x * y + x * y, x * y + x * z, gg.sin(x) * x, twin * x, x * 2, x * 2.0, 2.0 * x, f32 * 2, x - y, x - x, gg.sin(x.detach()) * x,
+            x * y + x * y, x * y + x * z, gg.sin(x) * x, twin * x, i * 2, i * 2.0, 2.0 * x, f32 * 2, x - y, x - x, gg.sin(x.detach()) * x,
         ]  # fmt: skip
 
     keys = [gg.plan.structure([t._value], None).key for t in programs()]

@@ -29,10 +29,12 @@ from .threads import share
 BLOCK = 65536  # elements: a few scratch buffers of this size stay in the cache of a core
 GROUPS = 64  # partial sums of a large reduction
 
+# Arithmetic among Python numbers in a plan; what is not here is a call of the ufunc (division by zero must give inf).
 _NUMBERS = {
-    "add": "({} + {})", "subtract": "({} - {})", "multiply": "({} * {})", "divide": "({} / {})", "negative": "(-{})",
+    "add": "({} + {})", "subtract": "({} - {})", "multiply": "({} * {})", "negative": "(-{})",
     "equal": "({} == {})", "not_equal": "({} != {})", "less": "({} < {})", "greater": "({} > {})",
-    "less_equal": "({} <= {})", "greater_equal": "({} >= {})", "logical_and": "({} and {})", "logical_or": "({} or {})", "logical_not": "(not {})",
+    "less_equal": "({} <= {})", "greater_equal": "({} >= {})",
+    "logical_and": "({} and {})", "logical_or": "({} or {})", "logical_not": "(not {})", "where": "({1} if {0} else {2})",
 }  # fmt: skip
 
 
@@ -78,7 +80,9 @@ class Code:
             if not isinstance(dtype, np.dtype):
                 namespace[op.name] = op.numpy
                 where[out] = f"n{out}"
-                lines.append(f"n{out} = {_NUMBERS.get(op.name, f'float({op.name}({{}}))').format(*given)}")
+                known = _NUMBERS.get(op.name)
+                number = known.format(*given) if known else f"float({op.name}({', '.join(given)}))"
+                lines.append(f"n{out} = {number}")
                 continue
             if not op.exact:
                 self.contiguous.update(a[1] for a in args if a[0] == "i")
