@@ -83,63 +83,63 @@ def pending(op: Op, args: tuple[Any, ...], close: Closer) -> Value:
 
     Raises ShapeError, DTypeError or DeviceError from the line that calls the op.
     """
-    # The hot path of the library: kept flat on purpose.
-    types: list[Any] = []
-    shape: Shape | None = None
+    # The hot path of the library: one flat loop for operands of one shape that need no conversion.
+    types = tuple([a.dtype if type(a) is Value else type(a) for a in args])
+    inputs, output, plain, carries = op.loops.get(types) or op.loop(types)
+    shape: Any = None
     device: Any = None
-    grad = False
-    values = 0
+    weight, fan_in, started, grad = 1, 0, sys.maxsize, False
     for a in args:
         if type(a) is Value:
-            values += 1
-            types.append(a.dtype)
-            grad |= a.requires_grad
             if shape is None:
                 shape, device = a.shape, a.device
             else:
                 if a.shape != shape:
+                    plain = False
                     shape = broadcast(op.name, shape, a.shape)
                 if a.device is not device:
                     raise errors.mixed_devices(op.name, device, a.device)
-        else:
-            types.append(type(a))
-    loop = op.loops.get(tuple(types)) or op.loop(tuple(types))
-    assert shape is not None
-    operands = list(args)
-    weight, fan_in, started = 1, 0, sys.maxsize
-    for i, a in enumerate(args):
-        if type(a) is Value:
-            if a.dtype is not loop.inputs[i] and a.dtype != loop.inputs[i]:
-                operands[i] = a = pending(cast(loop.inputs[i]), (a,), close)
+            if a.requires_grad:
+                grad = True
             if a.array is None:
-                if a.shape != shape:
-                    close(a)
-                else:
-                    weight += a.weight
-                    fan_in += a.fan_in
-                    if a.started < started:
-                        started = a.started
-                    continue
-            fan_in += 1
-        elif type(a) is int:
-            # A number has the kind of its op: 1 / 2 inside a partial must not become integer arithmetic.
-            operands[i] = _fitting(a, loop.inputs[i])
-    v = Value(None, shape, loop.output, device, False, None, True)
+                weight += a.weight
+                fan_in += a.fan_in
+                if a.started < started:
+                    started = a.started
+            else:
+                fan_in += 1
+    if not plain:
+        args = tuple([_operand(a, d, shape, close) for a, d in zip(args, inputs, strict=True)])
+        below = [a for a in args if type(a) is Value and a.array is None]
+        weight = 1 + sum(a.weight for a in below)
+        fan_in = sum(a.fan_in for a in below) + sum(type(a) is Value and a.array is not None for a in args)
+        started = min((a.started for a in below), default=sys.maxsize)
+    v = Value(None, shape, output, device, grad and carries and grad_mode.enabled, None, True)
     v.op = op
-    v.args = tuple(operands)
-    if grad and grad_mode.enabled and op.differentiable:
-        v.requires_grad = loop.output.kind not in "biu"
+    v.args = args
     debug.counters.ops += 1
     if config._debug:
         v.line = debug.user_line()
     v.number = number = next(_sequence)
     v.started = started if started < number else number
     span = number - v.started + 1
-    v.weight = span if span < weight else weight
+    v.weight = weight = span if span < weight else weight
     v.fan_in = fan_in
-    if v.weight > config._fuse or fan_in > MAX_HEAVY_INPUTS:
+    if weight > config._fuse or fan_in > MAX_INPUTS or (fan_in > MAX_HEAVY_INPUTS and _heavy(v)):
         _limit(v, close)
     return v
+
+
+def _operand(a: Any, dtype: DType, shape: Shape, close: Closer) -> Any:
+    """An operand as an op of this dtype and shape takes it."""
+    if type(a) is not Value:
+        # A number has the kind of its op: 1 / 2 inside a partial must not become integer arithmetic.
+        return _fitting(a, dtype) if type(a) is int else a
+    if a.dtype != dtype:
+        a = pending(cast(dtype), (a,), close)
+    if a.array is None and a.shape != shape:
+        close(a)  # every op of a region has the region's shape
+    return a
 
 
 def _fitting(value: int, dtype: DType) -> int | float:
@@ -186,17 +186,17 @@ def inputs_of(nodes: dict[Value, int]) -> int:
     return len({a for v in nodes for a in v.args if type(a) is Value and a.array is not None})
 
 
+def _heavy(v: Value) -> bool:
+    """True if the inputs of an expression, one buffer of its size each, would hold too much memory."""
+    return v.fan_in * math.prod(v.shape) * v.dtype.itemsize > HEAVY_BYTES
+
+
 def _limit(v: Value, close: Closer) -> None:
-    """Keep a new pending value within the caps, by closing something below it."""
+    """Keep a new pending value within the caps, by closing something below it. Its bounds may be too high: count."""
     while True:
-        many = v.fan_in > MAX_INPUTS or (
-            v.fan_in > MAX_HEAVY_INPUTS and v.fan_in * math.prod(v.shape) * v.dtype.itemsize > HEAVY_BYTES
-        )
-        if not many and v.weight <= config.fuse:
-            return
         nodes = members(v)
         v.weight, v.fan_in = len(nodes), inputs_of(nodes)
-        heavy = v.fan_in > MAX_HEAVY_INPUTS and v.fan_in * math.prod(v.shape) * v.dtype.itemsize > HEAVY_BYTES
+        heavy = v.fan_in > MAX_HEAVY_INPUTS and _heavy(v)
         if v.weight <= config.fuse and v.fan_in <= MAX_INPUTS and not heavy:
             return
         del nodes[v]

@@ -30,10 +30,15 @@ class Masked(NamedTuple):
 
 
 class Loop(NamedTuple):
-    """The dtypes in which an op computes: what its operands are cast to, and what comes out."""
+    """The dtypes in which an op computes: what its operands are cast to, and what comes out.
+
+    plain: operands of the types it was asked for need no conversion. carries: the result can carry a gradient.
+    """
 
     inputs: tuple[DType, ...]
     output: DType
+    plain: bool = False
+    carries: bool = False
 
 
 class Op:
@@ -107,6 +112,8 @@ class Op:
                 found = _ufunc_loop(rule, types) if isinstance(rule, np.ufunc) else rule(*types)
             except TypeError as e:
                 raise errors.no_loop(self.name, types, str(e).split("\n")[0] if "safely" in str(e) else "") from None
+            plain = all(t == d or (t is float and is_float(d)) for t, d in zip(types, found.inputs, strict=True))
+            found = found._replace(plain=plain, carries=self.differentiable and is_float(found.output))
             self.loops[types] = found
         return found
 

@@ -526,6 +526,26 @@ class HookHandle:
             self._node.hooks.remove(self._hook)
 
 
+def _fast(op: Op, reflected: bool) -> Callable[[Tensor, Any], Tensor]:
+    """A binary operator of `Operators`, without its steps of dispatch: the hot path of user code."""
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        kind = type(other)
+        a = self._value
+        b = other._value if kind is Tensor else other if kind is float or kind is int else operand(other, a.device)
+        v = pending(op, (b, a) if reflected else (a, b), close)
+        if config._fuse == 1:
+            close(v)
+        return Tensor(v)
+
+    return method
+
+
+for _name, _op in {"add": ew.add, "sub": ew.subtract, "mul": ew.multiply, "truediv": ew.divide}.items():
+    setattr(Tensor, f"__{_name}__", _fast(_op, False))
+    setattr(Tensor, f"__r{_name}__", _fast(_op, True))
+
+
 def _in_place(name: str, function: Callable[..., Any]) -> Callable[[Tensor, Any], Tensor]:
     def method(self: Tensor, other: Any) -> Tensor:
         self._check_write()
@@ -559,6 +579,11 @@ for _name in (
 
 def apply(op: Op, args: Sequence[Any]) -> Tensor:
     """An elementwise op on tensors, Python numbers, arrays and whatever NumPy makes an array of."""
+    if len(args) == 1 and type(args[0]) is Tensor:
+        v = pending(op, (args[0]._value,), close)
+        if config._fuse == 1:
+            close(v)
+        return Tensor(v)
     device = None
     for a in args:
         if type(a) is Tensor:
