@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-EXTRAS = {"demo": "demo", "test": "dev", "bench": "dev,peers"}
+EXTRAS = {"demo": "demo", "test": "dev", "bench": "dev,peers", "report": "dev,peers"}
 
 
 def run(*command: str | Path) -> None:
@@ -74,12 +74,14 @@ def main() -> None:
         sys.exit(f"gpugrad needs Python 3.11 or newer; this is {sys.version.split()[0]}")
     command, *rest = sys.argv[1:] or [""]
     if command not in EXTRAS:
-        sys.exit("usage: python ci/run.py demo|test|bench [arguments]")
+        sys.exit("usage: python ci/run.py demo|test|bench|report [arguments]")
     environment(EXTRAS[command])
     if command == "demo":
         run(PYTHON, "-m", "gpugrad", "demo", *rest)
     elif command == "bench":
         run(PYTHON, "-m", "pytest", "benchmarks", "-q", "-p", "no:xdist", *rest)
+    elif command == "report":
+        run(PYTHON, "benchmarks/report.py", *rest)
     else:
         test(rest)
 

@@ -40,8 +40,9 @@ class Value(ew.Operators):
     )  # fmt: skip
 
     def __init__(
-        self, array: Any, shape: Shape, dtype: DType, device: Any, requires_grad: bool, node: Any, owned: bool
-    ):
+        self, array: Any, shape: Shape, dtype: DType, device: Any, requires_grad: bool, node: Any, owned: bool,
+        op: Any = None, args: tuple[Any, ...] = (), number: int = 0, started: int = 0, weight: int = 0, fan_in: int = 0,
+    ) -> None:  # fmt: skip
         self.array = array
         self.shape = shape
         self.dtype = dtype
@@ -49,15 +50,15 @@ class Value(ew.Operators):
         self.requires_grad = requires_grad
         self.node = node
         self.owned = owned
-        self.op: Any = None
-        self.args: Any = ()
+        self.op = op
+        self.args = args
+        self.number = number
+        self.started = started
+        self.weight = weight
+        self.fan_in = fan_in
         self.absorbed: Any = None
         self.slot: Any = None
         self.line = ""
-        self.weight = 0
-        self.fan_in: int  # set while pending, like these
-        self.started: int
-        self.number: int
 
     def __gpugrad_elementwise__(self, op: Op, args: tuple[Any, ...]) -> Value:
         return pending(op, args, self.closer)
@@ -84,7 +85,11 @@ def pending(op: Op, args: tuple[Any, ...], close: Closer) -> Value:
     Raises ShapeError, DTypeError or DeviceError from the line that calls the op.
     """
     # The hot path of the library: one flat loop for operands of one shape that need no conversion.
-    types = tuple([a.dtype if type(a) is Value else type(a) for a in args])
+    if len(args) == 2:
+        a, b = args
+        types: Any = (a.dtype if type(a) is Value else type(a), b.dtype if type(b) is Value else type(b))
+    else:
+        types = tuple([a.dtype if type(a) is Value else type(a) for a in args])
     inputs, output, plain, carries = op.loops.get(types) or op.loop(types)
     shape: Any = None
     device: Any = None
@@ -114,17 +119,16 @@ def pending(op: Op, args: tuple[Any, ...], close: Closer) -> Value:
         weight = 1 + sum(a.weight for a in below)
         fan_in = sum(a.fan_in for a in below) + sum(type(a) is Value and a.array is not None for a in args)
         started = min((a.started for a in below), default=sys.maxsize)
-    v = Value(None, shape, output, device, grad and carries and grad_mode.enabled, None, True)
-    v.op = op
-    v.args = args
+    number = next(_sequence)
+    if started > number:
+        started = number
+    elif weight > number - started + 1:
+        weight = number - started + 1
+    record = grad and carries and grad_mode.enabled
+    v = Value(None, shape, output, device, record, None, True, op, args, number, started, weight, fan_in)
     debug.counters.ops += 1
     if config._debug:
         v.line = debug.user_line()
-    v.number = number = next(_sequence)
-    v.started = started if started < number else number
-    span = number - v.started + 1
-    v.weight = weight = span if span < weight else weight
-    v.fan_in = fan_in
     if weight > config._fuse or fan_in > MAX_INPUTS or (fan_in > MAX_HEAVY_INPUTS and _heavy(v)):
         _limit(v, close)
     return v

@@ -125,13 +125,16 @@ class Structure:
         self.key: Hashable = (*self.codes, self.roots)
 
     def _visit(self, v: Value) -> int:
-        entry = [v.op, v.requires_grad]
-        numbers = []
         index = self.index
+        entry: list[Any] = [v.op, v.requires_grad]
+        numbers: list[Any] = []
         for a in v.args:
             if type(a) is Value:
                 code = index.get(a)
-                entry.append(self._reach(a) if code is None else code)
+                if code is None:
+                    fresh = a.array is None and a.absorbed is None and a.node is None
+                    code = self._visit(a) if fresh else self._reach(a)
+                entry.append(code)
             else:
                 entry.append(type(a))
                 numbers.append(a)

@@ -541,9 +541,14 @@ class Walk:
                 mask = spread(mask, node.extent, node.axes) if mask is not None else None
             else:
                 kept_shape = reduced(node.extent, node.axes, True)
-                xp = node.device.backend.xp
-                upstream = xp.broadcast_to(upstream.reshape(kept_shape), node.extent)
-                mask = xp.broadcast_to(mask.reshape(kept_shape), node.extent) if mask is not None else None
+                upstream = upstream.reshape(
+                    kept_shape
+                )  # a plan repeats it; only what is passed on must be repeated here
+                mask = mask.reshape(kept_shape) if mask is not None else None
+                if any(plan.alias):
+                    xp = node.device.backend.xp
+                    upstream = xp.broadcast_to(upstream, node.extent)
+                    mask = xp.broadcast_to(mask, node.extent) if mask is not None else None
         run = self._traced_region if self.traced else self._computed_region
         for target, contribution in run(node, plan, ask, extra, upstream, mask, adjoint.owned and node.axes is None):
             self._arrive(target, contribution)

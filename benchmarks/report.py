@@ -1,0 +1,121 @@
+"""Every workload, all libraries interleaved in one run, medians of at least 9: the table in results/ and its plot.
+
+Run it with `python3 ci/run.py report`. Interleaving means that a noisy minute hits every library alike; what is
+reported is a ratio within the run.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from workloads import OPS, WORKLOADS, bytes_moved, copy_bandwidth
+
+import gpugrad as gg
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def measure(runs: dict, rounds: int) -> dict[str, float]:
+    """Median seconds per library, one call of each in turn."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()
+        run()
+    for _ in range(rounds):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(t) for name, t in times.items()}
+
+
+def versions() -> str:
+    found = [f"gpugrad {gg.__version__}", f"numpy {np.__version__}"]
+    for name in ("torch", "autograd"):
+        module = sys.modules.get(name)
+        if module is not None:
+            found.append(f"{name} {getattr(module, '__version__', '')}".strip())
+    return ", ".join(found)
+
+
+def cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def main() -> None:
+    rows: list[str] = []
+    table: dict[str, dict[str, float]] = {}
+    for name, make in WORKLOADS.items():
+        rounds = 9 if name == "chain, 10^7" else 15 if name == "1,100 small ops" else 101
+        table[name] = medians = measure(make(), rounds)
+        ours = medians["gpugrad"]
+        cells = ", ".join(f"{k} {v * 1e3:.3f} ms ({ours / v:.2f})" for k, v in medians.items() if k != "gpugrad")
+        rows.append(f"| {name} | {ours * 1e3:.3f} ms | {cells} |")
+        print(rows[-1], flush=True)
+    copy = measure({"copy": copy_bandwidth()}, 9)["copy"]
+    bandwidth = 8 * 10_000_000 / copy
+    limit = bytes_moved(10**7) / bandwidth
+    fraction = limit / table["chain, 10^7"]["gpugrad"]
+    small = table["1,100 small ops"]
+    lines = [
+        "# Benchmark report",
+        "",
+        f"{datetime.date.today()}, {cpu()}, {gg.config.threads} threads, Python {platform.python_version()}, {versions()}.",
+        "",
+        "Forward and backward, medians, all libraries interleaved in one run. In brackets: gpugrad's time over theirs, so",
+        "that less than 1 means gpugrad is faster.",
+        "",
+        "| workload | gpugrad | the others |",
+        "| --- | --- | --- |",
+        *rows,
+        "",
+        "Overhead per op on 10 elements, forward and backward: "
+        + ", ".join(f"{k} {v / OPS * 1e6:.1f} µs" for k, v in small.items())
+        + ".",
+        "",
+        f"The chain at 10^7 must move {bytes_moved(10**7) / 1e6:.0f} MB; at the {bandwidth / 1e9:.1f} GB/s of a copy that is "
+        f"{limit * 1e3:.1f} ms, {fraction:.0%} of what gpugrad takes.",
+        "",
+        "![time relative to gpugrad](cpu.png)",
+        "",
+    ]
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "cpu.md").write_text("\n".join(lines), encoding="utf-8")
+    plot(table)
+    print("\n".join(lines))
+
+
+def plot(table: dict[str, dict[str, float]]) -> None:
+    import matplotlib.pyplot as plt
+
+    libraries = [k for k in dict.fromkeys(k for m in table.values() for k in m) if k != "gpugrad"]
+    figure, axis = plt.subplots(figsize=(8, 4))
+    width = 0.8 / len(libraries)
+    for k, library in enumerate(libraries):
+        places = [n + k * width for n, m in enumerate(table.values()) if library in m]
+        heights = [m[library] / m["gpugrad"] for m in table.values() if library in m]
+        bars = axis.bar(places, heights, width, label=library)
+        axis.bar_label(bars, fmt="%.2g", fontsize=8)
+    axis.axhline(1, color="black", linewidth=1)
+    axis.set_yscale("log")
+    axis.set_xticks([n + 0.4 - width / 2 for n in range(len(table))], list(table))
+    axis.set_ylabel("time / gpugrad's time")
+    axis.set_title("Above the line: slower than gpugrad (forward and backward)")
+    axis.margins(y=0.15)
+    axis.legend()
+    figure.tight_layout()
+    figure.savefig(RESULTS / "cpu.png", dpi=110)
+
+
+if __name__ == "__main__":
+    main()
