@@ -568,6 +568,7 @@ class Walk:
             debug.check_borrowed(node.saved.values())
         sinks: list[Sink] = []
         contributions: list[tuple[Node, Adjoint]] = []
+        widened: list[tuple[Adjoint, Any]] = []  # masks of gradients that are added to in place
         single = sum(plan.alias) == 1
         aliases: list[Any] = []
 
@@ -610,10 +611,10 @@ class Walk:
                     onto = []
                     aliases.append((BOOL, mask, onto))
                 sink(shape, BOOL, new_mask, False, onto)
-            if not add:
+            if have is None or not add:
                 contributions.append((target, Adjoint(buffer, new_mask, True)))
-            elif have is not None and have.mask is not None:
-                have.mask = have.mask | new_mask if new_mask is not None else None
+            elif have.mask is not None:
+                widened.append((have, new_mask))
         inside = [
             self._interior(node, plan, j, sinks, upstream, aliases) for j in range(len(ask), len(ask) + len(extra))
         ]
@@ -629,6 +630,9 @@ class Walk:
             backend.run(plan.program, node.extent, arrays, node.scalars, sinks)
         for dtype, source, onto in aliases:
             backend.run(identity(dtype), node.extent, [source], (), onto)
+        # Only now has anything been computed.
+        for have, new_mask in widened:
+            have.mask = have.mask | new_mask if have.mask is not None and new_mask is not None else None
         for (_, receiver), value in zip(extra, inside, strict=True):
             if value is not None:
                 receiver.add(value)

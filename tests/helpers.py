@@ -53,8 +53,11 @@ def central(f: Callable[..., np.ndarray], args: Sequence[np.ndarray], n: int, h:
     return (f(*up) - f(*down)) / (2 * h)
 
 
-def at_both_fusion_levels(run: Callable[[], Any]) -> tuple[Any, Any]:
-    """The results at fuse=1 and at the default; the fused run must have closed fewer regions than it called ops."""
+def at_both_fusion_levels(run: Callable[[], Any], strict: bool = True) -> tuple[Any, Any]:
+    """The results at fuse=1 and at the default; the fused run must have closed fewer regions than it called ops.
+
+    strict=False: for random programs, of which some read every result at once.
+    """
     before = gg.config.fuse
     try:
         gg.config.fuse = 1
@@ -63,7 +66,7 @@ def at_both_fusion_levels(run: Callable[[], Any]) -> tuple[Any, Any]:
         gg.debug.counters.reset()
         fused = run()
         counters = gg.debug.counters
-        assert counters.ops < 2 or counters.forward < counters.ops, counters
+        assert not strict or counters.ops < 2 or counters.forward < counters.ops, counters
     finally:
         gg.config.fuse = before
     return eager, fused

@@ -102,7 +102,7 @@ def documented() -> list[tuple[str, object]]:
 
 
 @pytest.mark.parametrize(("name", "thing"), documented(), ids=[n for n, _ in documented()])
-def test_examples_run(name: str, thing: object) -> None:
+def test_examples_run(name: str, thing: object, fused: None) -> None:
     finder = doctest.DocTestFinder(recurse=False)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     for test in finder.find(thing, name, globs={}):
@@ -111,7 +111,7 @@ def test_examples_run(name: str, thing: object) -> None:
 
 
 @pytest.mark.parametrize("page", sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")]), ids=lambda p: p.name)
-def test_pages_run(page: Path) -> None:
+def test_pages_run(page: Path, fused: None) -> None:
     result = doctest.testfile(
         str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     )

@@ -140,6 +140,14 @@ def test_masks_at_orders_one_to_three(fuse: int) -> None:
 
 
 @both
+def test_masks_of_gradients_that_meet(fuse: int) -> None:
+    x = leaf([4.0, 0.0])
+    v = gg.sqrt(x)
+    gg.where(x > 9, v, v * 2).sum().backward()  # one branch is dead everywhere, the other alive
+    assert x.grad.tolist() == [0.5, np.inf]
+
+
+@both
 def test_higher_orders_of_a_square_root_branch(fuse: int) -> None:
     x = leaf([0.0, 4.0])
     y = gg.where(x > 0, gg.sqrt(x), 0.0)
