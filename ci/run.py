@@ -26,7 +26,12 @@ def run(*command: str | Path) -> None:
     """Run a command in the project's root; end with its status if it fails."""
     print(f"\n$ {' '.join(map(str, command))}", flush=True)
     start = time.perf_counter()
-    status = subprocess.run([str(c) for c in command], cwd=ROOT, check=False).returncode
+    process = subprocess.Popen([str(c) for c in command], cwd=ROOT)
+    try:
+        status = process.wait()
+    except KeyboardInterrupt:  # the command got it, too, and ends by itself
+        process.wait()
+        status = 130
     if status:
         sys.exit(status)
     print(f"({time.perf_counter() - start:.0f} s)", flush=True)

@@ -61,6 +61,22 @@ __version__ = "0.1.0"
 array = tensor
 globals().update(_ELEMENTWISE)  # one row, one op: the table is the only list of these
 
+__all__ = [
+    "Device", "Tensor", "all", "any", "arange", "argmax", "argmin", "argsort", "array", "asarray", "autograd",
+    "broadcast_to", "clip", "concatenate", "config", "cumsum", "debug", "device", "dot", "einsum", "empty", "empty_like",
+    "enable_grad", "errors", "expand_dims", "eye", "flip", "full", "full_like", "get_device", "graph", "linspace", "load",
+    "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "moveaxis", "nn", "no_grad", "nonzero", "ones",
+    "ones_like", "optim", "pad", "power", "prod", "random", "ravel", "repeat", "reshape", "roll", "round", "save",
+    "set_default_device", "set_grad_enabled", "softmax", "sort", "split", "squeeze", "stack", "std", "sum", "swapaxes",
+    "take", "take_along_axis", "tensor", "tensordot", "tile", "transpose", "var", "wait", "where", "zeros", "zeros_like",
+]  # fmt: skip
+_PUBLIC = sorted({*__all__, *_ELEMENTWISE})
+
+
+def __dir__() -> list[str]:
+    return _PUBLIC
+
+
 if _TYPE_CHECKING:
 
     def __getattr__(name: str) -> _Callable[..., Tensor]:

@@ -19,15 +19,15 @@ from .errors import GpugradError
 
 def info() -> None:
     """Print versions, devices and executors and, where one is missing, why."""
-    print(f"gpugrad   {__version__}")
-    print(f"python    {platform.python_version()} on {platform.platform()}")
-    print(f"numpy     {np.__version__}")
+    print(f"gpugrad      {__version__}")
+    print(f"python       {platform.python_version()} on {platform.platform()}")
+    print(f"numpy        {np.__version__}")
     for package in ("cupy", "scikit-learn", "tqdm", "matplotlib", "safetensors"):
         try:
-            print(f"{package:<9} {importlib.metadata.version(package)}")
+            print(f"{package:<12} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
-            print(f"{package:<9} not installed")
-    print(f"settings  fuse={config.fuse} debug={config.debug} threads={config.threads}")
+            print(f"{package:<12} not installed")
+    print(f"settings     fuse={config.fuse} debug={config.debug} threads={config.threads}")
     print("\ndevices")
     print(f"  cpu     available{', default' if default_device() == 'cpu' else ''}")
     print(f"  cuda    not available: {why_no_cuda()}")
@@ -41,6 +41,7 @@ def info() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="gpugrad", description="Automatic differentiation for NumPy and CuPy.")
+    parser.add_argument("--version", action="version", version=f"gpugrad {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("info", help="versions, devices, executors and, where one is missing, why")
     job = commands.add_parser("demo", help="train a classifier on real handwritten digits")
@@ -54,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if args.epochs < 1:
         parser.error("--epochs must be at least 1")
+    if args.seed < 0:
+        parser.error("--seed must not be negative")
     try:
         demo.run(args.out, args.seed, args.epochs, args.device)
     except KeyboardInterrupt:

@@ -110,7 +110,7 @@ def check_gradients(node: Any, arrays: Sequence[Any], upstream: Any) -> None:
         return
     for a in arrays:
         if _bad(a).any():
-            raise errors.not_finite(f"the gradient of {node.name}", node.line, _what(a))
+            raise errors.not_finite(f"the gradient of {node.describe()}", node.line, _what(a))
 
 
 def plan_source(tensor: Any) -> tuple[str, str]:

@@ -18,6 +18,10 @@ class ShapeError(GpugradError, ValueError):
     """Arrays whose shapes do not fit together, or do not fit the operation."""
 
 
+class InputError(GpugradError, ValueError):
+    """An argument whose value the operation does not take."""
+
+
 class DTypeError(GpugradError, TypeError):
     """An operand of a type or dtype that the operation does not take."""
 
@@ -73,8 +77,8 @@ def python_scalar_out_of_range(value: object, dtype: object) -> DTypeError:
     return DTypeError(f"the Python integer {value} does not fit in {dtype}. Convert the tensor with x.astype(...).")
 
 
-def integers_to_negative_powers() -> ShapeError:
-    return ShapeError(
+def integers_to_negative_powers() -> InputError:
+    return InputError(
         "integers to negative integer powers are not allowed, as in NumPy: write x.astype(float) ** n, or 1 / x**-n."
     )
 
@@ -109,12 +113,25 @@ def bad_shape(op: str, message: str) -> ShapeError:
     return ShapeError(f"{op}: {message}")
 
 
-def bad_value(op: str, message: str) -> ShapeError:
-    return ShapeError(f"{op}: {message}")
+def bad_value(op: str, message: str) -> InputError:
+    return InputError(f"{op}: {message}")
 
 
 def bad_type(op: str, message: str) -> DTypeError:
     return DTypeError(f"{op}: {message}")
+
+
+def list_of_tensors() -> GraphError:
+    return GraphError(
+        "gg.tensor of a list of tensors that require grad would cut them off from their graph: join them with "
+        "gg.stack([...]) or gg.concatenate([...])."
+    )
+
+
+def not_parameters(given: object) -> DTypeError:
+    return DTypeError(
+        f"an optimizer takes an iterable of tensors, model.parameters() for example; it was given {given}."
+    )
 
 
 def empty_reduction(op: str) -> ShapeError:
@@ -205,9 +222,9 @@ def leaf_write() -> WriteError:
 
 def view_write(kind: str) -> WriteError:
     return WriteError(
-        f"writing to a tensor that came from {kind} of another one: in NumPy this would change the other tensor, here "
-        f"a slice is a value and the write would be lost. Write to the original, x[i, j] = v, or to a copy, "
-        f"x[i].copy()."
+        f"writing to a tensor that came from {kind} of another one, which is still there: in NumPy this would change the "
+        f"other tensor, here a slice is a value and the write would be lost. Write to the original, x[i] = v or "
+        f"x[i, j] = v, or to a copy, x[i].copy()."
     )
 
 
@@ -246,13 +263,15 @@ def array_of_grad(what: str) -> GraphError:
 
 
 def numpy_function_refused(name: str, known: bool) -> DTypeError:
-    instead = f"use gg.{name}(...)" if known else "convert with t.detach().numpy() where no gradient is needed"
-    return DTypeError(f"numpy.{name} does not work on gpugrad tensors yet: {instead}.")
+    instead = (
+        f"use gg.{name.split('.')[-1]}(...)" if known else "convert with t.detach().numpy() where no gradient is needed"
+    )
+    return DTypeError(f"{name} does not work on gpugrad tensors yet: {instead}.")
 
 
 def ufunc_refused(name: str, detail: str) -> DTypeError:
     return DTypeError(
-        f"numpy.{name}{detail} does not work on gpugrad tensors; use gpugrad's own functions or methods instead."
+        f"the ufunc {name!r}{detail} does not work on gpugrad tensors; use gpugrad's own functions instead."
     )
 
 
@@ -273,8 +292,8 @@ def zero_d(what: str) -> DTypeError:
     return DTypeError(f"{what} of a 0-d tensor: it has no axes.")
 
 
-def bad_config(name: str, value: object, expected: str) -> ShapeError:
-    return ShapeError(f"config.{name} = {value!r}: expected {expected}.")
+def bad_config(name: str, value: object, expected: str) -> InputError:
+    return InputError(f"config.{name} = {value!r}: expected {expected}.")
 
 
 def deepcopy_non_leaf() -> GraphError:
@@ -295,8 +314,8 @@ def missing_extra(what: str, package: str, extra: str) -> ImportError:
     return ImportError(f"{what} needs the package {package!r}, which is not installed: pip install 'gpugrad[{extra}]'.")
 
 
-def state_mismatch(missing: Sequence[Any], unexpected: Sequence[Any]) -> ShapeError:
-    return ShapeError(
+def state_mismatch(missing: Sequence[Any], unexpected: Sequence[Any]) -> InputError:
+    return InputError(
         f"load_state_dict: missing names {sorted(missing)}, unexpected names {sorted(unexpected)}; nothing was loaded. "
         f"Pass strict=False to load what fits."
     )

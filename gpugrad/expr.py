@@ -206,7 +206,9 @@ def _limit(v: Value, close: Closer) -> None:
         del nodes[v]
         if not nodes:
             return
-        close(_cut(nodes))
+        cut = _cut(nodes)
+        del nodes  # what it holds would look like names to those who close
+        close(cut)
 
 
 def _cut(nodes: dict[Value, int]) -> Value:

@@ -25,16 +25,25 @@ class Optimizer:
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float) -> None:
+        if isinstance(params, Tensor):
+            raise errors.not_parameters("one tensor")
         self.params: list[Tensor] = list(params)
         if not self.params:
             raise errors.bad_value("optimizer", "no parameters were given.")
         for n, p in enumerate(self.params):
-            if not isinstance(p, Tensor) or not p.requires_grad or not p.is_leaf:
+            if not isinstance(p, Tensor):
+                raise errors.not_parameters(f"an iterable of {type(p).__name__!r}")
+            if not p.requires_grad or not p.is_leaf:
                 raise errors.input_without_grad(n)
         _check("lr", lr, lr >= 0)
         self.lr = float(lr)
         self.steps = 0
         self.state: list[list[Tensor]] = [[] for _ in self.params]
+
+    def __repr__(self) -> str:
+        hidden = ("params", "state", "steps")
+        settings = ", ".join(f"{k}={v}" for k, v in vars(self).items() if k not in hidden)
+        return f"{type(self).__name__}({len(self.params)} parameters, {settings})"
 
     def zero_grad(self) -> None:
         """Forget all gradients; their buffers are kept."""
@@ -84,6 +93,9 @@ def _check(name: str, value: object, good: bool) -> None:
 class SGD(Optimizer):
     """Stochastic gradient descent: p -= lr * g, with momentum (m = momentum * m + g), Nesterov's form, weight decay.
 
+    params: leaves that require grad. lr: the learning rate. momentum: from 0 to below 1. nesterov: step by
+    g + momentum * m instead of m. weight_decay: times p, added to g.
+
     >>> import gpugrad as gg
     >>> p = gg.tensor([1.0], requires_grad=True)
     >>> optimizer = gg.optim.SGD([p], lr=0.1)
@@ -117,7 +129,10 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam (Kingma and Ba 2015), with bias correction; weight_decay adds to the gradient.
+    """Adam (Kingma and Ba 2015), with bias correction.
+
+    params: leaves that require grad. lr: the learning rate. betas: the decay of the mean of g and of g*g, each from 0
+    to below 1. eps: added to the root of the latter. weight_decay: times p, added to g.
 
     >>> import gpugrad as gg
     >>> p = gg.tensor([1.0], requires_grad=True)
@@ -216,7 +231,9 @@ class StepLR(Schedule):
 
 
 class CosineLR(Schedule):
-    """Half a cosine from 1 down to `floor` over `steps` steps (Loshchilov and Hutter 2017), after a linear warm-up.
+    """Half a cosine from 1 down to `floor` (Loshchilov and Hutter 2017), after a linear warm-up.
+
+    steps: the number of steps in all. warmup: how many of them rise linearly first. floor: the last factor.
 
     >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
@@ -297,3 +314,21 @@ def clip_grad_value_(params: Iterable[Tensor], value: float) -> None:
         for p in params:
             if p.grad is not None:
                 p.grad = clip(p.grad, -float(value), float(value))
+
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "CosineLR",
+    "Optimizer",
+    "Schedule",
+    "StepLR",
+    "WarmupLR",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

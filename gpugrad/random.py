@@ -108,3 +108,20 @@ def integers(low: int, high: int | None = None, size: Any = None, dtype: Any = N
 def permutation(x: Any) -> Tensor:
     """The numbers 0 to x - 1, or the rows of an array, in random order."""
     return default_generator().permutation(x)
+
+
+__all__ = [
+    "Generator",
+    "default_generator",
+    "integers",
+    "normal",
+    "permutation",
+    "random",
+    "seed",
+    "standard_normal",
+    "uniform",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

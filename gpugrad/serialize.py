@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +18,7 @@ def _safetensors() -> Any:
     return safetensors.numpy
 
 
-def save(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
+def save(tensors: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     """Write tensors by name to a safetensors file: all of it or, after an error, nothing (the old file stays).
 
     >>> import gpugrad as gg, tempfile, os
@@ -28,15 +27,21 @@ def save(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
     >>> gg.load(path)
     {'w': tensor([1., 1.], device='cpu')}
     """
-    data = _safetensors().save({name: t.detach().numpy() for name, t in tensors.items()})
-    folder = os.path.dirname(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
+    library = _safetensors()
+    if not isinstance(tensors, Mapping):
+        raise errors.bad_type("save", f"expected a dictionary of tensors by name, not {type(tensors).__name__!r}.")
+    data = library.save({name: tensor(t).numpy() for name, t in tensors.items()})
+    folder, file = os.path.split(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"cannot save to {os.fspath(path)!r}: the folder {folder!r} does not exist.")
+    temporary = os.path.join(folder, f".{file}.{os.getpid()}.part")
     try:
-        with os.fdopen(handle, "wb") as f:
+        with open(temporary, "wb") as f:
             f.write(data)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        if os.path.exists(temporary):
+            os.unlink(temporary)
         raise
 
 

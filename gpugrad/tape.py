@@ -29,7 +29,7 @@ from .structural import At, Call, StructuralOp, Zeroed, collect, index_add, kept
 from .symbolic import BOOL, Graph, Sym
 
 _numbers = itertools.count()
-LOCK = threading.RLock()  # covers closing: two threads that read one pending tensor compute it once
+LOCK = threading.RLock()  # covers closing (two threads that read one tensor compute it once) and adding to leaves
 
 
 class Slot:
@@ -176,6 +176,11 @@ class Region(Node):
         """The plan of the usual walk: every gradient, no masks."""
         return self.plan.backward(Request(self.wanted, (False,) * len(self.wanted), (), False, self.axes is None))
 
+    def describe(self) -> str:
+        """The ops of the region, for messages."""
+        names = [op.name for op, _ in self.plan.calls()] + (["sum"] if self.axes is not None else [])
+        return f"a region of {len(names)} ops ({', '.join(names[:8])}{', ...' if len(names) > 8 else ''})"
+
     def find(self, v: Value) -> int:
         """Where `v` stands among the interior nodes."""
         return next(n for n, r in enumerate(self.interior) if r() is v)
@@ -262,6 +267,8 @@ def _close(roots: list[Value], axes: tuple[int, ...] | None = None, keepdims: bo
     else:
         recorded = root.requires_grad and grad_mode.enabled
         outputs = [Value(None, reduced(extent, axes, keepdims), root.dtype, root.device, recorded, None, True)]
+        if config.debug:
+            outputs[0].line = debug.user_line()
         arrays = [backend.empty(outputs[0].shape, root.dtype)]
         sinks = [Sink(arrays[0].reshape(reduced(extent, axes, True)), axes)]
     if config.debug:
@@ -834,7 +841,7 @@ def backward(roots: Sequence[tuple[Value, Value]], retain: bool, traced: bool) -
     """Add the gradients of `roots` to the slots of all leaves below them."""
     for v, _ in roots:
         close(v)
-    with set_grad_enabled(traced):
+    with LOCK, set_grad_enabled(traced):  # two walks may meet in one leaf
         Walk(None, retain, traced).run([(v.node, g) for v, g in roots])
 
 

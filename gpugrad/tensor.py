@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -51,9 +52,30 @@ class Tensor(ew.Operators):
         self._views: tuple[Any, ...] = ()  # (kind, *weak references to the tensors that NumPy would share memory with)
         self._origin: Slot | None = None  # of a tensor read from .grad: where a write to it goes, too
 
-    if TYPE_CHECKING:  # the methods that come from the tables
+    if TYPE_CHECKING:  # the methods that come from the tables, and what the operators return
 
         def __getattr__(self, name: str) -> Callable[..., Tensor]: ...
+        def __add__(self, o: Any) -> Tensor: ...
+        def __radd__(self, o: Any) -> Tensor: ...
+        def __sub__(self, o: Any) -> Tensor: ...
+        def __rsub__(self, o: Any) -> Tensor: ...
+        def __mul__(self, o: Any) -> Tensor: ...
+        def __rmul__(self, o: Any) -> Tensor: ...
+        def __truediv__(self, o: Any) -> Tensor: ...
+        def __rtruediv__(self, o: Any) -> Tensor: ...
+        def __floordiv__(self, o: Any) -> Tensor: ...
+        def __mod__(self, o: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __pos__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __and__(self, o: Any) -> Tensor: ...
+        def __or__(self, o: Any) -> Tensor: ...
+        def __xor__(self, o: Any) -> Tensor: ...
+        def __lt__(self, o: Any) -> Tensor: ...
+        def __le__(self, o: Any) -> Tensor: ...
+        def __gt__(self, o: Any) -> Tensor: ...
+        def __ge__(self, o: Any) -> Tensor: ...
 
     # ------------------------------------------------------------------------------------------------ dispatch
 
@@ -81,7 +103,8 @@ class Tensor(ew.Operators):
         import gpugrad
 
         name = getattr(function, "__name__", str(function))
-        raise errors.numpy_function_refused(name, hasattr(gpugrad, name))
+        home = getattr(function, "__module__", "numpy")
+        raise errors.numpy_function_refused(f"{home}.{name}", home == "numpy" and hasattr(gpugrad, name))
 
     # ---------------------------------------------------------------------------------------------- description
 
@@ -500,6 +523,17 @@ class Tensor(ew.Operators):
         result._views = (kind, *(r for r in self._views[1:] if r() is not None), weakref.ref(self))
         return result
 
+    def __eq__(self, o: Any) -> Any:
+        return NotImplemented if o is None else ew.equal(self, o)
+
+    def __ne__(self, o: Any) -> Any:
+        return NotImplemented if o is None else ew.not_equal(self, o)
+
+    __hash__ = object.__hash__
+
+    def __round__(self, decimals: int = 0) -> Tensor:
+        return self.round(decimals)
+
     def __pow__(self, n: Any) -> Tensor:
         return power(self, n)
 
@@ -548,12 +582,39 @@ for _name, _op in {"add": ew.add, "sub": ew.subtract, "mul": ew.multiply, "trued
 
 def _in_place(name: str, function: Callable[..., Any]) -> Callable[[Tensor, Any], Tensor]:
     def method(self: Tensor, other: Any) -> Tensor:
+        if self._views and sys.getrefcount(self) == _TEMPORARY:
+            # x[i] += v: Python asks the slice, which has no name, and hands the result to x.__setitem__ itself.
+            return function(self, other)
         self._check_write()
         return self._write(function(self, other), f"in-place {name}")
 
     method.__name__ = f"__i{name}__"
     return method
 
+
+def _calibrate() -> int:
+    """References to a slice within ``x[i] += v``, if they differ from those to a named one: measured, not assumed."""
+    counts: list[int] = []
+
+    class Probe:
+        def __iadd__(self, other: int) -> Probe:
+            counts.append(sys.getrefcount(self))
+            return self
+
+        def __getitem__(self, index: int) -> Probe:
+            return Probe()
+
+        def __setitem__(self, index: int, value: Probe) -> None:
+            pass
+
+    x = Probe()
+    x[0] += 1
+    named = x[0]
+    named += 1
+    return counts[0] if counts[0] < counts[1] else -1
+
+
+_TEMPORARY = _calibrate()
 
 for _name in (
     "add",
@@ -767,6 +828,8 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     if isinstance(data, Tensor):
         device = data.device if device is None else device
         data = data._host()
+    elif isinstance(data, (list, tuple)) and any(isinstance(d, Tensor) and d.requires_grad for d in data):
+        raise errors.list_of_tensors()
     where = default_device() if device is None else get_device(device)
     try:
         array = np.array(data, None if dtype is None else check_dtype(np.dtype(dtype)), order="C")

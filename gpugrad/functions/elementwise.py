@@ -49,7 +49,10 @@ def _public(op: Op) -> Callable[..., Tensor]:
     partials = local_gradients(op)
     if partials:
         lines += ["    Local gradients, y being the result:"]
-        lines += [f"        dy/d{p} = {t}" for p, t in zip(op.params, partials, strict=True)]
+        lines += [
+            f"        dy/d{p} = {t if len(t) < 160 else 'see its row in the op table'}"
+            for p, t in zip(op.params, partials, strict=True)
+        ]
         lines.append("")
     elif op.body is not None:
         lines += ["    Differentiated through its composition.", ""]

@@ -129,7 +129,7 @@ def _extreme(name: str, op: Any) -> Callable[..., Tensor]:
             raise errors.empty_reduction(name)
         return op(x, axes=axes, keepdims=keepdims)
 
-    function.__name__ = name
+    function.__name__ = function.__qualname__ = name
     function.__doc__ = f"""The {name}imum over axes, NaN if there is one; ties share the gradient evenly.
 
     Raises ShapeError over no elements.
@@ -158,7 +158,7 @@ def _where_is(name: str) -> Callable[..., Tensor]:
             raise errors.empty_reduction(name)
         return _plain(x, lambda xp, a: getattr(xp, name)(a, axis=axis, keepdims=keepdims))
 
-    function.__name__ = name
+    function.__name__ = function.__qualname__ = name
     function.__doc__ = f"""The index of the (first) {name[3:]}imum along an axis, or in the flattened tensor. Has no gradient.
 
     Raises ShapeError over no elements.

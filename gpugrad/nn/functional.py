@@ -110,6 +110,12 @@ def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
     log_p = log_softmax(x, axis)
     if not is_float(t.dtype):
         return nll_loss(log_p, t, reduction)
+    if log_p.shape != t.shape:
+        raise errors.bad_shape(
+            "cross_entropy",
+            f"target {t.dtype} of shape {t.shape} fits logits of shape {x.shape} neither as probabilities (the same "
+            f"shape) nor as classes (integers).",
+        )
     log_p, t = _pair("cross_entropy", log_p, t)
     loss = -sum(where(t == 0, 0, t * log_p), axis)  # 0 log 0 is 0
     return _reduced(loss, reduction)
@@ -153,3 +159,19 @@ def layer_norm(x: Any, axes: tuple[int, ...], weight: Any = None, bias: Any = No
     y = (x - mean(x, axes, keepdims=True)) / apply(ew.sqrt, (var(x, axes, keepdims=True) + eps,))
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
+
+
+__all__ = [
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dropout",
+    "huber_loss",
+    "l1_loss",
+    "layer_norm",
+    "mse_loss",
+    "nll_loss",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,7 +12,7 @@ from .. import elementwise as ew
 from .. import errors
 from ..functions.creation import ones, zeros
 from ..functions.elementwise import gelu
-from ..tensor import Tensor, apply
+from ..tensor import Tensor, apply, as_tensors
 from . import functional as F
 from . import init
 from .module import Module
@@ -28,11 +28,14 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = np.float32) -> None:
         super().__init__()
-        bound = 1 / math.sqrt(in_features) if in_features else 0.0
+        if in_features < 1 or out_features < 1:
+            raise errors.bad_value("Linear", f"features must be positive, not {in_features} and {out_features}.")
+        bound = 1 / math.sqrt(in_features)
         self.weight = init.uniform((out_features, in_features), -bound, bound, dtype)
         self.bias = init.uniform((out_features,), -bound, bound, dtype) if bias else None
 
     def forward(self, x: Any) -> Tensor:
+        (x,) = as_tensors(x)
         if x.shape[-1:] != self.weight.shape[1:]:
             raise errors.bad_shape(
                 "Linear", f"input of shape {x.shape}, expected {self.weight.shape[1]} features last."
@@ -55,6 +58,11 @@ class Sequential(Module):
 
     def __init__(self, *layers: Module) -> None:
         super().__init__()
+        for layer in layers:
+            if not isinstance(layer, Module):
+                raise errors.bad_type(
+                    "Sequential", f"expected modules, Sequential(a, b), not {type(layer).__name__!r}."
+                )
         self.layers = layers
 
     def children(self) -> Iterator[tuple[str, Module]]:
@@ -110,6 +118,7 @@ class LayerNorm(Module):
         self.bias = zeros(extent, dtype, requires_grad=True)
 
     def forward(self, x: Any) -> Tensor:
+        (x,) = as_tensors(x)
         n = self.weight.ndim
         if x.shape[-n:] != self.weight.shape:
             raise errors.bad_shape("LayerNorm", f"input of shape {x.shape} does not end in {self.weight.shape}.")

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import errors
 from ..config import no_grad
 from ..serialize import load, save
 from ..tensor import Tensor, tensor
 
+T = TypeVar("T")
+
+
+def _find(name: str, value: Any, kind: type[T]) -> Iterator[tuple[str, T]]:
+    """What is of a kind in an attribute: itself, or in a list, tuple or dictionary."""
+    if isinstance(value, kind):
+        yield name, value
+    elif isinstance(value, (list, tuple)):
+        for n, v in enumerate(value):
+            yield from _find(f"{name}.{n}", v, kind)
+    elif isinstance(value, dict):
+        for k, v in value.items():
+            yield from _find(f"{name}.{k}", v, kind)
+
 
 class Module:
-    """A part of a model. Attributes that are tensors requiring grad are its parameters, modules are its children.
+    """A part of a model: write `forward`, call the module.
 
-    Write `forward`; call the module.
+    A tensor that requires grad when it is set as an attribute is a parameter, and stays one when it is frozen with
+    `requires_grad_(False)`. Other tensors are buffers: saved, not trained. Modules are children. All of them are also
+    found in lists, tuples and dictionaries.
 
     >>> import gpugrad as gg
     >>> class Scale(gg.nn.Module):
@@ -31,28 +47,41 @@ class Module:
     def __init__(self) -> None:
         self.training = True
 
-    def forward(self, *args: Any) -> Any:
+    def __setattr__(self, name: str, value: Any) -> None:
+        known: set[int] = self.__dict__.setdefault("_trained", set())
+        known.update(id(t) for _, t in _find(name, value, Tensor) if t.requires_grad)
+        object.__setattr__(self, name, value)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward(...)")
 
-    def __call__(self, *args: Any) -> Any:
-        return self.forward(*args)
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)
 
     def children(self) -> Iterator[tuple[str, Module]]:
         """The modules among the attributes, by name, in the order they were set."""
         for name, value in vars(self).items():
-            if isinstance(value, Module):
-                yield name, value
-            elif isinstance(value, (list, tuple)):
-                yield from ((f"{name}.{n}", v) for n, v in enumerate(value) if isinstance(v, Module))
+            yield from _find(name, value, Module)
+
+    def _own(self) -> Iterator[tuple[str, Tensor]]:
+        for name, value in vars(self).items():
+            yield from _find(name, value, Tensor)
+
+    def _is_parameter(self, t: Tensor) -> bool:
+        return t.requires_grad or id(t) in self.__dict__.get("_trained", ())
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-        """The parameters of this module and its children, with their paths."""
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor) and value.requires_grad:
-                yield prefix + name, value
+        """The parameters of this module and its children, with their paths; frozen ones among them."""
+        yield from ((prefix + name, t) for name, t in self._own() if self._is_parameter(t))
         for name, child in self.children():
             yield from child.named_parameters(f"{prefix}{name}.")
+
+    def named_buffers(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+        """The tensors of this module and its children that are saved but not trained, with their paths."""
+        yield from ((prefix + name, t) for name, t in self._own() if not self._is_parameter(t))
+        for name, child in self.children():
+            yield from child.named_buffers(f"{prefix}{name}.")
 
     def parameters(self) -> list[Tensor]:
         """The parameters, in the order of `named_parameters`; one that is shared appears once."""
@@ -75,8 +104,12 @@ class Module:
             p.zero_grad()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Copies of all parameters, by path."""
-        return {name: tensor(p) for name, p in self.named_parameters()}
+        """Copies of all parameters and buffers, by path."""
+        return {name: tensor(t) for name, t in self._named()}
+
+    def _named(self) -> Iterator[tuple[str, Tensor]]:
+        yield from self.named_parameters()
+        yield from self.named_buffers()
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
         """Take over values by path.
@@ -84,7 +117,7 @@ class Module:
         Raises ShapeError, and changes nothing, if names are missing or unexpected (unless strict=False) or a shape or
         dtype differs.
         """
-        own = dict(self.named_parameters())
+        own = dict(self._named())
         missing, unexpected = own.keys() - state.keys(), state.keys() - own.keys()
         if strict and (missing or unexpected):
             raise errors.state_mismatch(sorted(missing), sorted(unexpected))
@@ -101,11 +134,11 @@ class Module:
                 own[name][...] = value
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the parameters to a safetensors file (extra: demo)."""
+        """Write parameters and buffers to a safetensors file (extra: demo)."""
         save(self.state_dict(), path)
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Read the parameters from a safetensors file written by `save`."""
+        """Read parameters and buffers from a safetensors file written by `save`."""
         self.load_state_dict(load(path))
 
     def __repr__(self) -> str:
