@@ -12,7 +12,7 @@ import itertools
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ import numpy as np
 from . import debug, errors
 from . import elementwise as ew
 from .backends import Device, Sink
-from .config import config, grad_mode, set_grad_enabled
+from .config import MAX_INPUTS, config, grad_mode, set_grad_enabled
 from .expr import Value
 from .ops import Masked, cast, evaluate
 from .plan import Backward, Plan, Program, Request, Structure, plans, structure
@@ -240,9 +240,23 @@ def close_together(values: Sequence[Value]) -> None:
                 recorded = v.requires_grad and type(v.node) is not Leaf
                 groups.setdefault(id(v) if recorded else (v.shape, v.device), []).append(v)
         for group in groups.values():
-            group = [v for v in dict.fromkeys(group) if v.array is None]
-            if group:
-                _close(group)
+            for part in _within_caps(list(dict.fromkeys(group))):
+                left = [v for v in part if v.array is None]  # an earlier part may have needed some
+                if left:
+                    _close(left)
+
+
+def _within_caps(values: list[Value]) -> Iterator[list[Value]]:
+    """Values in parts that one region may hold."""
+    part: list[Value] = []
+    for v in values:
+        ops, inputs = sum(p.weight for p in part) + v.weight, sum(p.fan_in for p in part) + v.fan_in
+        if part and (ops > config.fuse or inputs > MAX_INPUTS):
+            yield part
+            part = []
+        part.append(v)
+    if part:
+        yield part
 
 
 def reduce_sum(v: Value, axes: tuple[int, ...], keepdims: bool) -> Value:

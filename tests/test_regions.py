@@ -176,6 +176,14 @@ def test_optimizer_like_updates_are_one_region_with_three_outputs() -> None:
     np.testing.assert_allclose(p2.numpy(), 1 - 0.19)
 
 
+def test_waiting_for_many_tensors_keeps_the_caps() -> None:
+    xs = [gg.tensor(np.full(3, float(k))) * 2 for k in range(100)]
+    plans.clear()
+    gg.wait(*xs)
+    assert all(len(p.forward.sources) <= 24 for p in plans._plans.values())
+    assert [x[0].item() for x in xs] == [2.0 * k for k in range(100)]
+
+
 def test_repeated_subexpressions_are_computed_once() -> None:
     x = leaf([2.0])
     y = gg.exp(x) * gg.exp(x)
