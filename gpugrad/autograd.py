@@ -1,5 +1,37 @@
-"""Gradients as values: `gg.autograd.grad`, with PyTorch's names and meaning."""
+"""Gradients as values, with PyTorch's names and meaning."""
 
-from .tensor import grad
+from __future__ import annotations
+
+from typing import Any
+
+from . import errors
+from .tensor import Tensor, gradients_of, tensor_list
 
 __all__ = ["grad"]
+
+
+def grad(
+    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor | None, ...]:  # fmt: skip
+    """The gradients of `outputs` in `inputs`, returned instead of added to `.grad`.
+
+    inputs may be leaves or computed tensors. grad_outputs: upstream gradients, one per output. Raises GraphError for
+    an input that was not used, unless allow_unused.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor(3.0, requires_grad=True)
+    >>> (dy,) = gg.autograd.grad(x**2, x, create_graph=True)
+    >>> gg.autograd.grad(dy, x)
+    (tensor(2., device='cpu'),)
+    """
+    outs, ins = tensor_list("outputs", outputs), tensor_list("inputs", inputs)
+    seeds = [None] * len(outs) if grad_outputs is None else tensor_list("grad_outputs", grad_outputs)
+    if len(seeds) != len(outs):
+        raise errors.bad_shape("grad", f"{len(outs)} outputs but {len(seeds)} grad_outputs; give one for each.")
+    roots = [(t._value, t._seed(s)) for t, s in zip(outs, seeds, strict=True)]
+    found = gradients_of(roots, ins, create_graph if retain_graph is None else retain_graph, create_graph)
+    for n, g in enumerate(found):
+        if g is None and not allow_unused:
+            raise errors.unused_input(n)
+    return tuple(None if g is None else Tensor(g) for g in found)

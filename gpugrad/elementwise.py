@@ -14,16 +14,16 @@ import numpy as np
 
 from .coefficients import ERF_NEAR, ERF_TAIL
 from .ops import (
-    TABLE,
     Masked,
     Op,
     compound,
     elementwise,
-    promoted,
     same_common,
+    same_float,
     select_types,
     without_derivative,
 )
+from .shapes import is_float
 
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)
@@ -283,7 +283,11 @@ def _sinc(x: Any, out: Any) -> None:
     np.divide(np.sin(p), p, out, where=p != 0)
 
 
-@elementwise("gg_sinc({0})", numpy=_sinc, types=np.sin, edges=(0.0, 1.0))
+def _sinc_types(t: Any) -> Any:
+    return same_float(t if is_float(np.dtype(t)) else np.dtype(np.float64))  # NumPy computes integers in double
+
+
+@elementwise("gg_sinc({0})", numpy=_sinc, types=_sinc_types, edges=(0.0, 1.0))
 def sinc(x, y):
     "Normalized sinc, sin(pi x) / (pi x), and 1 at 0."
     # Near 0 the closed form cancels; the series has 13 terms, enough for double precision to high orders.
@@ -555,110 +559,3 @@ def power_by_number(base: Any, n: Any) -> tuple[Op | None, bool]:
         return None, False
     op = special.get(n)
     return (op, False) if op is not None else (power, True)
-
-
-class Operators:
-    """Python's operators, each the op of the table. Mixed into whatever the ops run on."""
-
-    __slots__ = ()
-
-    def __add__(self, o: Any) -> Any:
-        return add(self, o)
-
-    def __radd__(self, o: Any) -> Any:
-        return add(o, self)
-
-    def __sub__(self, o: Any) -> Any:
-        return subtract(self, o)
-
-    def __rsub__(self, o: Any) -> Any:
-        return subtract(o, self)
-
-    def __mul__(self, o: Any) -> Any:
-        return multiply(self, o)
-
-    def __rmul__(self, o: Any) -> Any:
-        return multiply(o, self)
-
-    def __truediv__(self, o: Any) -> Any:
-        return divide(self, o)
-
-    def __rtruediv__(self, o: Any) -> Any:
-        return divide(o, self)
-
-    def __floordiv__(self, o: Any) -> Any:
-        return floor_divide(self, o)
-
-    def __rfloordiv__(self, o: Any) -> Any:
-        return floor_divide(o, self)
-
-    def __mod__(self, o: Any) -> Any:
-        return remainder(self, o)
-
-    def __rmod__(self, o: Any) -> Any:
-        return remainder(o, self)
-
-    def __neg__(self) -> Any:
-        return negative(self)
-
-    def __pos__(self) -> Any:
-        return positive(self)
-
-    def __abs__(self) -> Any:
-        return absolute(self)
-
-    def __invert__(self) -> Any:
-        return invert(self)
-
-    def __and__(self, o: Any) -> Any:
-        return bitwise_and(self, o)
-
-    def __rand__(self, o: Any) -> Any:
-        return bitwise_and(o, self)
-
-    def __or__(self, o: Any) -> Any:
-        return bitwise_or(self, o)
-
-    def __ror__(self, o: Any) -> Any:
-        return bitwise_or(o, self)
-
-    def __xor__(self, o: Any) -> Any:
-        return bitwise_xor(self, o)
-
-    def __rxor__(self, o: Any) -> Any:
-        return bitwise_xor(o, self)
-
-    def __lshift__(self, o: Any) -> Any:
-        return left_shift(self, o)
-
-    def __rlshift__(self, o: Any) -> Any:
-        return left_shift(o, self)
-
-    def __rshift__(self, o: Any) -> Any:
-        return right_shift(self, o)
-
-    def __rrshift__(self, o: Any) -> Any:
-        return right_shift(o, self)
-
-    def __lt__(self, o: Any) -> Any:
-        return less(self, o)
-
-    def __le__(self, o: Any) -> Any:
-        return less_equal(self, o)
-
-    def __gt__(self, o: Any) -> Any:
-        return greater(self, o)
-
-    def __ge__(self, o: Any) -> Any:
-        return greater_equal(self, o)
-
-    def __eq__(self, o: Any) -> Any:
-        return equal(self, o)
-
-    def __ne__(self, o: Any) -> Any:
-        return not_equal(self, o)
-
-    __hash__ = object.__hash__  # == compares elements; identity is what a tensor is filed under
-
-
-__all__ = [*TABLE, "Operators", "power_by_number", "promoted"]

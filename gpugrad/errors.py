@@ -228,6 +228,13 @@ def view_write(kind: str) -> WriteError:
     )
 
 
+def stale_gradient() -> WriteError:
+    return WriteError(
+        "writing to a gradient that has changed since it was read: the write would be lost. Read it again, "
+        "x.grad += v, or copy it when you read it, g = x.grad.copy()."
+    )
+
+
 def write_cast(op: str, given: object, expected: object) -> DTypeError:
     return DTypeError(
         f"{op}: cannot write {given} into a tensor of {expected} (NumPy's 'same_kind' rule). Convert first: "

@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 
 from . import debug, errors
-from . import elementwise as ew
 from .config import HEAVY_BYTES, MAX_HEAVY_INPUTS, MAX_INPUTS, config, grad_mode
+from .operators import Operators
 from .ops import Op, cast
 from .shapes import DType, Shape, broadcast
 
 _sequence = itertools.count()
 
 
-class Value(ew.Operators):
+class Value(Operators):
     """A buffer or a pending Expr; never changes, is only ever computed.
 
     array: the buffer, None while pending. op, args: the pending op and its operands (values and Python numbers).
@@ -138,7 +138,7 @@ def _operand(a: Any, dtype: DType, shape: Shape, close: Closer) -> Any:
     """An operand as an op of this dtype and shape takes it."""
     if type(a) is not Value:
         # A number has the kind of its op: 1 / 2 inside a partial must not become integer arithmetic.
-        return _fitting(a, dtype) if type(a) is int else a
+        return fitting(a, dtype) if type(a) is int else a
     if a.dtype != dtype:
         a = pending(cast(dtype), (a,), close)
     if a.array is None and a.shape != shape:
@@ -146,7 +146,7 @@ def _operand(a: Any, dtype: DType, shape: Shape, close: Closer) -> Any:
     return a
 
 
-def _fitting(value: int, dtype: DType) -> int | float:
+def fitting(value: int, dtype: DType) -> int | float:
     """A Python integer as the number that an op of this dtype takes."""
     try:
         if dtype.kind not in "iu":

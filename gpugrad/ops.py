@@ -112,7 +112,10 @@ class Op:
                 found = _ufunc_loop(rule, types) if isinstance(rule, np.ufunc) else rule(*types)
             except TypeError as e:
                 raise errors.no_loop(self.name, types, str(e).split("\n")[0] if "safely" in str(e) else "") from None
-            plain = all(t == d or (t is float and is_float(d)) for t, d in zip(types, found.inputs, strict=True))
+            plain = all(
+                is_float(d) if t is float else isinstance(t, np.dtype) and t == d
+                for t, d in zip(types, found.inputs, strict=True)
+            )
             found = found._replace(plain=plain, carries=self.differentiable and is_float(found.output))
             self.loops[types] = found
         return found

@@ -12,7 +12,7 @@ from typing import Any
 from . import elementwise as ew
 from . import errors
 from .config import no_grad
-from .functions.creation import zeros_like
+from .functions.creation import full, zeros_like
 from .functions.elementwise import clip
 from .functions.reductions import sum
 from .tensor import Tensor, apply, wait
@@ -37,7 +37,7 @@ class Optimizer:
                 raise errors.input_without_grad(n)
         _check("lr", lr, lr >= 0)
         self.lr = float(lr)
-        self.steps = 0
+        self.steps = [0 for _ in self.params]
         self.state: list[list[Tensor]] = [[] for _ in self.params]
 
     def __repr__(self) -> str:
@@ -52,28 +52,32 @@ class Optimizer:
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""
-        self.steps += 1
         with no_grad():
             for n, p in enumerate(self.params):
                 g = p.grad
                 if g is None:
                     continue
-                new, *state = self.update(p, g, self.state[n])
+                new, *state = self.update(p, g, self.state[n], self.steps[n] + 1)
                 del g
                 wait(new, *state)  # one region, all its outputs
                 self.state[n] = state
+                self.steps[n] += 1
                 p._write(new, "step")
 
-    def update(self, p: Tensor, g: Tensor, state: list[Tensor]) -> Sequence[Tensor]:
-        """The new parameter and its new state."""
+    def update(self, p: Tensor, g: Tensor, state: list[Tensor], t: int) -> Sequence[Tensor]:
+        """The new parameter and its new state, at its t-th step."""
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
-        """What is needed to go on later: the number of steps, and the state of each parameter."""
-        return {"steps": self.steps, "lr": self.lr, "state": [[s.copy() for s in state] for state in self.state]}
+        """What is needed to go on later: the steps taken and the state of each parameter."""
+        state = [[s.copy() for s in state] for state in self.state]
+        return {"kind": type(self).__name__, "lr": self.lr, "steps": list(self.steps), "state": state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned. Raises ShapeError, and changes nothing, if it does not fit."""
+        """Go on from what `state_dict` returned. Raises ValueError, and changes nothing, if it does not fit."""
+        kind = state.get("kind")
+        if kind != type(self).__name__:
+            raise errors.bad_value("load_state_dict", f"a state of {kind!r} does not fit {type(self).__name__!r}.")
         if len(state["state"]) != len(self.params):
             raise errors.bad_shape("load_state_dict", f"{len(state['state'])} parameters, expected {len(self.params)}.")
         for p, s in zip(self.params, state["state"], strict=True):
@@ -81,7 +85,7 @@ class Optimizer:
                 raise errors.bad_shape(
                     "load_state_dict", f"state of shape {s[0].shape} for a parameter of shape {p.shape}."
                 )
-        self.steps, self.lr = state["steps"], state["lr"]
+        self.steps, self.lr = list(state["steps"]), state["lr"]
         self.state = [[t.copy() for t in s] for s in state["state"]]
 
 
@@ -119,7 +123,7 @@ class SGD(Optimizer):
         _check("nesterov", nesterov, not nesterov or momentum > 0)
         self.momentum, self.nesterov, self.weight_decay = float(momentum), nesterov, float(weight_decay)
 
-    def update(self, p: Tensor, g: Tensor, state: list[Tensor]) -> Sequence[Tensor]:
+    def update(self, p: Tensor, g: Tensor, state: list[Tensor], t: int) -> Sequence[Tensor]:
         if self.weight_decay:
             g = g + self.weight_decay * p
         if not self.momentum:
@@ -155,7 +159,7 @@ class Adam(Optimizer):
         _check("weight_decay", weight_decay, weight_decay >= 0)
         self.betas, self.eps, self.weight_decay = (float(betas[0]), float(betas[1])), float(eps), float(weight_decay)
 
-    def update(self, p: Tensor, g: Tensor, state: list[Tensor]) -> Sequence[Tensor]:
+    def update(self, p: Tensor, g: Tensor, state: list[Tensor], t: int) -> Sequence[Tensor]:
         b1, b2 = self.betas
         m, v = state or (zeros_like(p), zeros_like(p))
         old = p
@@ -165,8 +169,8 @@ class Adam(Optimizer):
             g = g + self.weight_decay * p
         m = b1 * m + (1 - b1) * g
         v = b2 * v + (1 - b2) * (g * g)
-        rate = self.lr / (1 - b1**self.steps)
-        root = math.sqrt(1 - b2**self.steps)
+        rate = self.lr / (1 - b1**t)
+        root = math.sqrt(1 - b2**t)
         return old - rate * m / (apply(ew.sqrt, (v,)) / root + self.eps), m, v
 
 
@@ -284,18 +288,19 @@ def clip_grad_norm_(params: Iterable[Tensor], max_norm: float) -> Tensor:
     >>> p.grad
     tensor([0.6, 0.8], device='cpu')
     """
-    with_grad = [p for p in params if p.grad is not None]
+    _check("max_norm", max_norm, max_norm > 0)
+    with_grad = [(p, p.grad) for p in params if p.grad is not None]
     if not with_grad:
         raise errors.bad_value("clip_grad_norm_", "no parameter has a gradient; call backward first.")
     with no_grad():
-        total = sum(apply(ew.square, (with_grad[0].grad,)))
-        for p in with_grad[1:]:
-            total = total + sum(apply(ew.square, (p.grad,))).astype(total.dtype)
+        total = full((), 0.0, device=with_grad[0][0].device)  # in double: squares of 16-bit floats overflow
+        for _, g in with_grad:
+            total = total + sum(apply(ew.square, (g.astype("float64"),)))
         norm = apply(ew.sqrt, (total,))
         scale = float(max_norm) / max(norm.item(), float(max_norm))
         if scale < 1:
-            for p in with_grad:
-                p.grad = p.grad * scale
+            for p, g in with_grad:
+                p.grad = g * scale
     return norm
 
 

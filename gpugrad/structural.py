@@ -145,7 +145,7 @@ def sum_to(g: Any, shape: Shape) -> Any:
     """A gradient summed to the shape of an input that was broadcast."""
     if g.shape == shape:
         return g
-    axes = summed_axes(shape, g.shape) if len(shape) <= len(g.shape) else ()
+    axes = summed_axes(shape[max(0, len(shape) - len(g.shape)) :], g.shape)  # a write allows more leading axes of 1
     if axes:
         g = collect(g, axes=axes, keepdims=False)
     return reshape(g, shape=shape)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import elementwise as ew
+from .operators import Operators
 from .ops import Masked, Op, cast
 from .shapes import DType, is_16_bit
 
@@ -20,7 +21,7 @@ FLOAT32 = np.dtype(np.float32)
 BOOL = np.dtype(bool)
 
 
-class Sym(ew.Operators):
+class Sym(Operators):
     """One symbol: an input array, a scalar argument, a constant, or an op applied to symbols.
 
     kind: "input", "scalar", "const" or "op". data: an input's or scalar's index, a constant's value.

@@ -1,4 +1,4 @@
-"""The tape: nodes, closing a region, and the reverse walk that writes gradients.
+"""The tape: its nodes, closing a region, and calling a structural op.
 
 The tape is not a list: it is the nodes reachable from a value. Each is numbered when it is made, so that numbers are a
 topological order, and the walk takes the highest first. There are three kinds: a `Leaf` (its gradient goes to a slot),
@@ -18,15 +18,13 @@ from typing import Any
 import numpy as np
 
 from . import debug, errors
-from . import elementwise as ew
 from .backends import Device, Sink
 from .config import MAX_INPUTS, config, grad_mode, set_grad_enabled
 from .expr import Value
-from .ops import Masked, cast, evaluate
-from .plan import Backward, Plan, Program, Request, Structure, plans, structure
-from .shapes import DType, Shape, reduced, summed_axes
-from .structural import At, Call, StructuralOp, Zeroed, collect, index_add, kept, setitem, spread, sum_to
-from .symbolic import BOOL, Graph, Sym
+from .plan import Backward, Plan, Request, Structure, plans, structure
+from .shapes import DType, Shape, reduced
+from .structural import StructuralOp, collect, kept, setitem
+from .symbolic import BOOL
 
 _numbers = itertools.count()
 LOCK = threading.RLock()  # covers closing (two threads that read one tensor compute it once) and adding to leaves
@@ -35,9 +33,12 @@ LOCK = threading.RLock()  # covers closing (two threads that read one tensor com
 class Slot:
     """Where the gradient of a tensor is kept. A tensor and its value both point here; it points to neither."""
 
-    __slots__ = ("__weakref__", "invalid", "spare", "value")
+    __slots__ = ("__weakref__", "adding", "epoch", "hooks", "invalid", "spare", "value")
 
     def __init__(self) -> None:
+        self.hooks: list[Callable[[Value], Value | None]] = []  # of a leaf, whatever value it has
+        self.adding = False  # a walk is adding to the gradient in place
+        self.epoch = 0  # how often it was cleared
         self.value: Value | None = None
         self.spare: Any = None  # the buffer of the last gradient, for the next one to be written to
         self.invalid = ""  # why the gradient must not be read
@@ -48,6 +49,7 @@ class Slot:
             self.spare = self.value.array
         self.value = None
         self.invalid = ""
+        self.epoch += 1
 
     def buffer(self, device: Device, shape: Shape, dtype: DType) -> Any:
         """A buffer to write the next gradient to: the spare one if nobody else can see it."""
@@ -120,6 +122,7 @@ class Leaf(Node):
     def __init__(self, value: Value, slot: Slot) -> None:
         super().__init__(value, ())
         self.slot = slot
+        self.hooks = slot.hooks
 
     def free(self) -> None:
         """A leaf keeps nothing and is never used up."""
@@ -360,444 +363,6 @@ Value.closer = staticmethod(close)
 Value.caller = staticmethod(call)
 
 
-# ------------------------------------------------------------------------------------------------ the reverse walk
-
-
-class Adjoint:
-    """The gradient that has arrived at a node so far: an array, its mask, and whether it may be added to in place.
-
-    In a traced walk (create_graph) array and mask are values.
-    """
-
-    __slots__ = ("array", "mask", "owned")
-
-    def __init__(self, array: Any, mask: Any, owned: bool) -> None:
-        self.array = array
-        self.mask = mask
-        self.owned = owned
-
-
-class Wanted:
-    """A gradient that the caller wants back: of a node, or of an interior node of a region."""
-
-    __slots__ = ("interior", "node", "value")
-
-    def __init__(self, v: Value) -> None:
-        self.node: Node | None = v.node
-        self.interior: tuple[Region, int] | None = None
-        self.value: Value | None = None
-        if v.absorbed is not None and isinstance(region := v.absorbed(), Region):
-            self.interior = region, region.find(v)
-
-    def add(self, gradient: Value) -> None:
-        self.value = gradient if self.value is None else self.value + gradient
-
-
-class Walk:
-    """One reverse walk. `run` takes the nodes highest number first and sends each one's gradient to its targets."""
-
-    def __init__(self, wanted: Sequence[Wanted] | None, retain: bool, traced: bool) -> None:
-        self.retain = retain
-        self.traced = traced
-        self.accumulate = wanted is None  # leaves keep what arrives; otherwise only `wanted` do
-        self.adjoints: dict[Node, Adjoint] = {}
-        self.by_node: dict[Node, list[Wanted]] = {}
-        self.by_interior: dict[Node, list[tuple[int, Wanted]]] = {}
-        self.in_place: list[Slot] = []  # gradients being added to: incomplete if the walk fails
-        for w in wanted or ():
-            if w.node is not None:
-                self.by_node.setdefault(w.node, []).append(w)
-            if w.interior is not None:
-                self.by_interior.setdefault(w.interior[0], []).append((w.interior[1], w))
-
-    def run(self, roots: Sequence[tuple[Node, Value]]) -> None:
-        order = reachable([node for node, _ in roots])
-        needed = self._needed(order)
-        for node, gradient in roots:
-            if node in needed:
-                self._arrive(node, Adjoint(gradient if self.traced else close(gradient), None, False))
-        leaves: list[tuple[Leaf, Adjoint | None]] = []
-        try:
-            while order:
-                node = order.pop()
-                if node not in needed:
-                    continue
-                adjoint = self.adjoints.pop(node, None)
-                if isinstance(node, Leaf):
-                    leaves.append((node, self._hooked(node, adjoint) if adjoint is not None else None))
-                    continue
-                if node.freed:
-                    raise errors.graph_freed(node.name)
-                if adjoint is not None:
-                    adjoint = self._hooked(node, adjoint)
-                    self._keep(node, adjoint)
-                    if isinstance(node, Region):
-                        self._through_region(node, adjoint, needed)
-                    elif isinstance(node, Called):
-                        self._through_call(node, adjoint, needed)
-                if not self.retain:
-                    node.free()
-            for leaf, adjoint in leaves:
-                self._deliver(leaf, adjoint)
-        except BaseException as e:
-            for slot in self.in_place:
-                slot.invalid = f"{type(e).__name__}: {e}"
-            raise
-
-    def _needed(self, order: Sequence[Node]) -> set[Node]:
-        """The nodes from which a wanted gradient can be reached; all of them when leaves accumulate."""
-        if self.accumulate:
-            return set(order)
-        needed: set[Node] = set()
-        for node in order:  # lowest number first: targets before their users
-            if node in self.by_node or node in self.by_interior or any(t in needed for t in node.targets):
-                needed.add(node)
-        return needed
-
-    # ---- what happens to the gradient of one node
-
-    def _hooked(self, node: Node, adjoint: Adjoint) -> Adjoint:
-        for hook in node.hooks:
-            given = self._as_value(adjoint, node)
-            result = hook(given)
-            if result is not None:
-                if result.shape != node.shape:
-                    raise errors.hook_changed("shape", result.shape, node.shape)
-                if result.dtype != node.dtype:
-                    raise errors.hook_changed("dtype", result.dtype, node.dtype)
-                adjoint = Adjoint(result if self.traced else close(result), None, False)
-            else:
-                adjoint.owned = False  # the hook may have kept what it was shown
-        return adjoint
-
-    def _keep(self, node: Node, adjoint: Adjoint) -> None:
-        for w in self.by_node.get(node, ()):
-            w.add(self._as_value(adjoint, node))
-            adjoint.owned = False
-        if node.slot is not None and self.accumulate:
-            node.slot.add(self._as_value(adjoint, node))
-            adjoint.owned = False
-
-    def _deliver(self, leaf: Leaf, adjoint: Adjoint | None) -> None:
-        """The end of the way: into the leaf's slot, or to whoever wanted it."""
-        slot = leaf.slot
-        assert slot is not None
-        if adjoint is None:
-            adjoint = self._zero(leaf)
-        for w in self.by_node.get(leaf, ()):
-            w.add(self._as_value(adjoint, leaf))
-        if not self.accumulate:
-            return
-        if slot.value is not None and slot.value.array is adjoint.array and not self.traced:
-            return  # it was added to in place
-        if not self.traced and not adjoint.owned:
-            device = leaf.device
-            buffer = slot.buffer(device, leaf.shape, leaf.dtype)
-            device.backend.run(identity(leaf.dtype), leaf.shape, [adjoint.array], (), [Sink(buffer)])
-            adjoint = Adjoint(buffer, None, True)
-        slot.add(self._as_value(adjoint, leaf))
-
-    def _zero(self, leaf: Leaf) -> Adjoint:
-        device = leaf.device
-        value = constant(np.zeros(leaf.shape, leaf.dtype), device)
-        return Adjoint(value if self.traced else value.array, None, True)
-
-    def _as_value(self, adjoint: Adjoint, node: Node) -> Value:
-        if self.traced:
-            return adjoint.array
-        a = adjoint.array
-        return Value(a, node.shape, node.dtype, node.device, False, None, adjoint.owned)
-
-    # ---- contributions
-
-    def _arrive(self, target: Node, c: Adjoint) -> None:
-        """One more contribution: store the first, add the later ones in place where the buffer is the walk's own."""
-        have = self.adjoints.get(target) if self.traced else self._present(target)
-        if have is None:
-            self.adjoints[target] = c
-            return
-        mask = None
-        if have.mask is not None and c.mask is not None:
-            mask = ew.logical_or(have.mask, c.mask)
-        if self.traced:
-            self.adjoints[target] = Adjoint(have.array + c.array, mask, False)
-            return
-        if not have.owned and c.owned:
-            have, c = c, have
-        backend = target.device.backend
-        if not have.owned:
-            buffer = backend.empty(target.shape, target.dtype)
-            backend.run(identity(target.dtype), target.shape, [have.array], (), [Sink(buffer)])
-            have = Adjoint(buffer, None, True)
-        backend.accumulate(have.array, c.array)
-        self.adjoints[target] = Adjoint(have.array, mask, True)
-
-    def _present(self, target: Node) -> Adjoint | None:
-        """What has arrived; for a leaf that already has a gradient of its own, that one, to be added to in place."""
-        have = self.adjoints.get(target)
-        if have is None and type(target) is Leaf and self.accumulate and not target.hooks:
-            slot = target.slot
-            assert slot is not None
-            if slot.writable():
-                assert slot.value is not None
-                self.in_place.append(slot)
-                have = self.adjoints[target] = Adjoint(slot.value.array, None, True)
-        return have
-
-    def _through_region(self, node: Region, adjoint: Adjoint, needed: set[Node]) -> None:
-        ask = [(n, t) for n, t in zip(node.wanted, node.targets, strict=True) if t in needed and t is not None]
-        extra: list[tuple[int, Wanted | Slot]] = list(self.by_interior.get(node, ()))
-        if self.accumulate:
-            extra += node.retained.items()
-        request = Request(
-            tuple(n for n, _ in ask), tuple(t.moves for _, t in ask), tuple(n for n, _ in extra),
-            adjoint.mask is not None, node.axes is None,
-        )  # fmt: skip
-        plan = node.plan.backward(request)
-        debug.counters.backward += 1
-        upstream, mask = adjoint.array, adjoint.mask
-        if node.axes is not None:
-            if self.traced:
-                upstream = spread(upstream, node.extent, node.axes)
-                mask = spread(mask, node.extent, node.axes) if mask is not None else None
-            else:
-                kept_shape = reduced(node.extent, node.axes, True)
-                upstream = upstream.reshape(
-                    kept_shape
-                )  # a plan repeats it; only what is passed on must be repeated here
-                mask = mask.reshape(kept_shape) if mask is not None else None
-                if any(plan.alias):
-                    xp = node.device.backend.xp
-                    upstream = xp.broadcast_to(upstream, node.extent)
-                    mask = xp.broadcast_to(mask, node.extent) if mask is not None else None
-        run = self._traced_region if self.traced else self._computed_region
-        for target, contribution in run(node, plan, ask, extra, upstream, mask, adjoint.owned and node.axes is None):
-            self._arrive(target, contribution)
-
-    def _computed_region(
-        self,
-        node: Region,
-        plan: Backward,
-        ask: list[tuple[int, Node]],
-        extra: Sequence[Any],
-        upstream: Any,
-        mask: Any,
-        owned: bool,
-    ) -> list[tuple[Node, Adjoint]]:
-        backend = node.device.backend
-        if config.debug:
-            debug.check_borrowed(node.saved.values())
-        sinks: list[Sink] = []
-        contributions: list[tuple[Node, Adjoint]] = []
-        widened: list[tuple[Adjoint, Any]] = []  # masks of gradients that are added to in place
-        single = sum(plan.alias) == 1
-        aliases: list[Any] = []
-
-        def sink(shape: Shape, dtype: DType, buffer: Any, add: bool, onto: list[Sink]) -> None:
-            axes = summed_axes(shape, node.extent)
-            if axes or shape != node.extent:
-                buffer = buffer.reshape(reduced(node.extent, axes, True))
-            onto.append(Sink(buffer, axes, add))
-
-        for k, (n, target) in enumerate(ask):
-            if plan.values[k] is None:
-                continue
-            shape, dtype = node.shapes[n], node.dtypes[n]
-            place, mask_place = plan.places[k]
-            whole = shape == node.extent
-            if plan.alias[k] and whole and type(target) is not Leaf:
-                contributions.append(
-                    (target, Adjoint(upstream, mask if plan.masks[k] is not None else None, owned and single))
-                )
-                continue
-            have = self._present(target)
-            add = have is not None and have.owned
-            if add:
-                assert have is not None
-                buffer = have.array
-            elif type(target) is Leaf and self.accumulate and target.slot is not None and target.slot.spare is not None:
-                buffer = target.slot.buffer(node.device, shape, dtype)
-            else:
-                buffer = backend.empty(shape, dtype)
-            onto = sinks
-            if place is None:  # an alias that has to be written out
-                onto = []
-                aliases.append((dtype, upstream, onto))
-            sink(shape, dtype, buffer, add, onto)
-            new_mask = None
-            if plan.masks[k] is not None:
-                new_mask = backend.empty(shape, BOOL)
-                onto = sinks
-                if mask_place is None:
-                    onto = []
-                    aliases.append((BOOL, mask, onto))
-                sink(shape, BOOL, new_mask, False, onto)
-            if have is None or not add:
-                contributions.append((target, Adjoint(buffer, new_mask, True)))
-            elif have.mask is not None:
-                widened.append((have, new_mask))
-        inside = [
-            self._interior(node, plan, j, sinks, upstream, aliases) for j in range(len(ask), len(ask) + len(extra))
-        ]
-        if sinks:
-            arrays = []
-            for source in plan.program.sources:
-                if source == "g":
-                    arrays.append(upstream)
-                elif source == "m":
-                    arrays.append(mask)
-                else:
-                    arrays.append(node.output if source == "y" else node.saved[source[1]].array)
-            backend.run(plan.program, node.extent, arrays, node.scalars, sinks)
-        for dtype, source, onto in aliases:
-            backend.run(identity(dtype), node.extent, [source], (), onto)
-        # Only now has anything been computed.
-        for have, new_mask in widened:
-            have.mask = have.mask | new_mask if have.mask is not None and new_mask is not None else None
-        for (_, receiver), value in zip(extra, inside, strict=True):
-            if value is not None:
-                receiver.add(value)
-        if config.debug:
-            debug.check_gradients(node, [c.array for _, c in contributions], upstream)
-        return contributions
-
-    def _interior(
-        self, node: Region, plan: Backward, j: int, sinks: list[Sink], upstream: Any, aliases: list[Any]
-    ) -> Value | None:
-        if plan.values[j] is None:
-            return None
-        dtype = plan.values[j].dtype  # type: ignore[union-attr]
-        buffer = node.device.backend.empty(node.extent, dtype)
-        if plan.places[j][0] is None:
-            aliases.append((dtype, upstream, [Sink(buffer)]))
-        else:
-            sinks.append(Sink(buffer))
-        return Value(buffer, node.extent, dtype, node.device, False, None, True)
-
-    def _traced_region(
-        self, node: Region, plan: Backward, ask: list[tuple[int, Node]], extra: Sequence[Any], upstream: Value, mask: Value | None,
-        owned: bool,
-    ) -> list[tuple[Node, Adjoint]]:  # fmt: skip
-        known = self._known(node, plan, upstream, mask)
-        wanted = [s for s in (*plan.values, *plan.masks) if s is not None]
-        for s in _below(wanted, known):
-            known[s] = _on_values(s, known, node)
-        for s in wanted:  # a condition that is one Python number makes a mask of one piece
-            if not isinstance(known[s], Value):
-                known[s] = constant(np.full(node.extent, known[s]), node.device)
-        for (_, receiver), value in zip(extra, plan.values[len(ask) :], strict=True):
-            if value is not None:
-                receiver.add(known[value])
-        contributions = []
-        for k, (n, target) in enumerate(ask):
-            value, m = plan.values[k], plan.masks[k]
-            if value is not None:
-                shape = node.shapes[n]
-                contributions.append(
-                    (
-                        target,
-                        Adjoint(sum_to(known[value], shape), sum_to(known[m], shape) if m is not None else None, False),
-                    )
-                )
-        return contributions
-
-    def _known(self, node: Region, plan: Backward, upstream: Value, mask: Value | None) -> dict[Sym, Any]:
-        """The values that a region's symbols already have: what was saved, and interior nodes somebody still names."""
-        known: dict[Sym, Any] = {plan.upstream: upstream}
-        if plan.upstream_mask is not None:
-            known[plan.upstream_mask] = mask
-        for s, source in plan.names.items():
-            if source == "y" and node.output is not None:
-                known[s] = Value(node.output, node.shape, node.dtype, node.device, True, node, False)
-            elif isinstance(source, tuple) and source[1] in node.saved:
-                known[s] = node.saved[source[1]]
-        for r, s in zip(node.interior, plan.nodes, strict=False):
-            v = r()
-            if v is not None and s.kind == "op":
-                known[s] = v
-        return known
-
-    def _through_call(self, node: Called, adjoint: Adjoint, needed: set[Node]) -> None:
-        needs = tuple(t is not None and t in needed for t in node.targets)
-        output = None
-        if node.output is not None:
-            output = Value(
-                node.output, node.shape, node.dtype, node.device, self.traced, node if self.traced else None, False
-            )
-        record = Call(node.shapes, needs, node.inputs, output)
-        assert node.op.rule is not None
-        with set_grad_enabled(self.traced):
-            g = self._as_value(adjoint, node)
-            g.owned = False
-            given = node.op.rule(g, record, **node.params)
-        parts = [p.factor if isinstance(p, Masked) else p for p in given]
-        masks = [p.mask if isinstance(p, Masked) else None for p in given]
-        if adjoint.mask is not None and node.op.moves:
-            m = adjoint.mask
-            if not self.traced:
-                m = Value(m, m.shape, BOOL, node.device, False, None, False)
-            with set_grad_enabled(False):
-                masks = node.op.rule(m, record, **node.params)
-        sent = [
-            (t, p, m)
-            for t, p, m, n in zip(node.targets, parts, masks, needs, strict=True)
-            if n and t is not None and p is not None
-        ]
-        zeroed = any(isinstance(p, Zeroed) for _, p, _ in sent)  # writes to the upstream gradient: goes last
-        for target, part, m in sorted(sent, key=lambda s: isinstance(s[1], Zeroed)):
-            self._send(target, part, m, adjoint, g, zeroed)
-
-    def _send(self, target: Node, part: Any, mask: Any, adjoint: Adjoint, g: Value, last: bool) -> None:
-        device = target.device
-        backend = device.backend
-        if isinstance(part, Zeroed):
-            if self.traced:
-                zero = np.zeros((), target.dtype)
-                m = setitem(adjoint.mask, np.zeros((), BOOL), index=part.index) if adjoint.mask is not None else None
-                self._arrive(target, Adjoint(setitem(g, zero, index=part.index), m, False))
-                return
-            array, m = adjoint.array, adjoint.mask
-            if not adjoint.owned:
-                array = array.copy()
-            array[part.index] = 0
-            if m is not None:
-                m = m.copy()
-                m[part.index] = False
-            self._arrive(target, Adjoint(array, m, True))
-        elif isinstance(part, At):
-            if self.traced:
-                zeros = constant(np.zeros(target.shape, target.dtype), device)
-                m = None
-                if mask is not None:
-                    with set_grad_enabled(False):
-                        m = index_add(constant(np.zeros(target.shape, bool), device), mask.value, index=part.index)
-                self._arrive(target, Adjoint(index_add(zeros, part.value, index=part.index), m, False))
-                return
-            have = self._present(target)
-            if have is None or not have.owned:
-                new = Adjoint(backend.xp.zeros(target.shape, target.dtype), None, True)
-                if mask is not None and have is None:
-                    new.mask = backend.xp.zeros(target.shape, BOOL)
-                if have is not None:
-                    backend.accumulate(new.array, have.array)
-                    new.mask = have.mask.copy() if have.mask is not None and mask is not None else None
-                have = self.adjoints[target] = new
-            backend.scatter_add(have.array, part.index, close(part.value))
-            if have.mask is not None:
-                if mask is None:
-                    have.mask = None
-                else:
-                    backend.scatter_add(have.mask, part.index, close(mask.value))
-        elif self.traced:
-            self._arrive(target, Adjoint(part, mask, False))
-        else:
-            array = close(part)
-            if array.base is not None and last:
-                array = array.copy()  # its base is about to be written to
-            own = array.base is None and array is not adjoint.array
-            self._arrive(target, Adjoint(array, close(mask) if mask is not None else None, own))
-
-
 def reachable(roots: Sequence[Node]) -> list[Node]:
     """The nodes below `roots`, lowest number first. Iterative: a graph may be a million nodes deep."""
     seen = set(roots)
@@ -808,67 +373,6 @@ def reachable(roots: Sequence[Node]) -> list[Node]:
                 seen.add(t)
                 stack.append(t)
     return sorted(seen, key=lambda n: n.number)
-
-
-def _below(wanted: Sequence[Sym], known: dict[Sym, Any]) -> list[Sym]:
-    """The symbols to compute for `wanted`, operands first."""
-    seen: set[Sym] = set()
-    stack = [s for s in wanted if s not in known]
-    while stack:
-        s = stack.pop()
-        if s not in seen:
-            seen.add(s)
-            stack.extend(a for a in s.args if a not in known)
-    return sorted(seen, key=lambda s: s.number)
-
-
-def _on_values(s: Sym, known: dict[Sym, Any], node: Region) -> Any:
-    """A symbol of a backward plan as a value, recorded on the tape: this is what create_graph walks."""
-    if s.kind == "const":
-        return s.data
-    if s.kind == "scalar":
-        return node.scalars[s.data]
-    assert s.op is not None
-    args = [known[a] for a in s.args]
-    if s.weak:
-        return evaluate(s.op, args).item()
-    if not any(isinstance(a, Value) for a in args):
-        return constant(np.asarray(evaluate(s.op, args), s.dtype), node.device)
-    with set_grad_enabled(s.grad):
-        value = s.op(*args)
-        return value if value.dtype == s.dtype else cast(s.dtype)(value)
-
-
-_identities: dict[DType, Program] = {}
-
-
-def identity(dtype: DType) -> Program:
-    """The program that hands its input on: how a buffer is copied, summed or added without another op."""
-    found = _identities.get(dtype)
-    if found is None:
-        s = Graph().input(0, dtype, False)
-        found = _identities[dtype] = Program([s], {s: "g"}, 0)
-    return found
-
-
-def backward(roots: Sequence[tuple[Value, Value]], retain: bool, traced: bool) -> None:
-    """Add the gradients of `roots` to the slots of all leaves below them."""
-    for v, _ in roots:
-        close(v)
-    with LOCK, set_grad_enabled(traced):  # two walks may meet in one leaf
-        Walk(None, retain, traced).run([(v.node, g) for v, g in roots])
-
-
-def gradients(
-    roots: Sequence[tuple[Value, Value]], inputs: Sequence[Value], retain: bool, traced: bool
-) -> list[Value | None]:
-    """The gradients of `roots` in `inputs`; None where an input was not used."""
-    for v, _ in roots:
-        close(v)
-    wanted = [Wanted(v) for v in inputs]
-    with set_grad_enabled(traced):
-        Walk(wanted, retain, traced).run([(v.node, g) for v, g in roots])
-    return [w.value for w in wanted]
 
 
 class _Probe:

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import debug, errors, structural, tape
+from . import debug, errors, structural, tape, walk
 from . import elementwise as ew
 from .backends import Device, default_device, get_device
 from .config import config, grad_mode, no_grad
-from .expr import Value, pending
+from .expr import Value, fitting, pending
+from .index import is_basic, is_everything, normalize_index
+from .operators import Operators
 from .ops import TABLE, Op, cast
-from .shapes import DType, Shape, is_float, normalize_axes, reshape_target
+from .shapes import DType, Shape, broadcast, is_float, normalize_axes, reshape_target
 from .structural import StructuralOp
 from .tape import Leaf, Slot, close
 
@@ -29,7 +31,7 @@ _UFUNCS = {op.numpy: op for op in TABLE.values() if op.is_ufunc}
 _STR_KINDS = "biuf"
 
 
-class Tensor(ew.Operators):
+class Tensor(Operators):
     """An array with a gradient: a name for a value on a device. Make one with `gg.tensor`.
 
     Calling an elementwise op on tensors computes nothing yet: it grows an expression that runs as one kernel when its
@@ -50,7 +52,7 @@ class Tensor(ew.Operators):
         self._value = value
         self._slot: Slot | None = None
         self._views: tuple[Any, ...] = ()  # (kind, *weak references to the tensors that NumPy would share memory with)
-        self._origin: Slot | None = None  # of a tensor read from .grad: where a write to it goes, too
+        self._origin: tuple[Slot, int] | None = None  # of a tensor read from .grad: where a write to it goes, too
 
     if TYPE_CHECKING:  # the methods that come from the tables, and what the operators return
 
@@ -233,7 +235,7 @@ class Tensor(ew.Operators):
         >>> gg.tensor([1.5, -1.5]).astype("int64")
         tensor([ 1, -1], device='cpu')
         """
-        return apply(cast(check_dtype(np.dtype(dtype))), (self,))
+        return apply(cast(as_dtype(dtype)), (self,))
 
     def copy(self) -> Tensor:
         """The same values under another name, connected to this one in the graph."""
@@ -306,7 +308,6 @@ class Tensor(ew.Operators):
             if not self.is_leaf:
                 raise errors.GraphError("requires_grad_(False) on a computed tensor: use t.detach().")
             self._value = self._alias()
-            self._slot = None
         return self
 
     def _alias(self) -> Value:
@@ -347,8 +348,10 @@ class Tensor(ew.Operators):
             raise errors.gradient_invalid(slot.invalid)
         if slot.value is None:
             return None
+        if slot.adding:  # read inside a hook: what a walk is adding to must not change in the reader's hands
+            return tensor(Tensor(slot.value))
         result = Tensor(slot.value)
-        result._origin = slot
+        result._origin = slot, slot.epoch
         return result
 
     @grad.setter
@@ -396,10 +399,10 @@ class Tensor(ew.Operators):
         roots = [(self._value, self._seed(gradient))]
         retain = create_graph if retain_graph is None else retain_graph
         if inputs is None:
-            tape.backward(roots, retain, create_graph)
+            walk.backward(roots, retain, create_graph)
             return
-        targets = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-        for t, g in zip(targets, _gradients(roots, targets, retain, create_graph), strict=True):
+        targets = tensor_list("inputs", inputs)
+        for t, g in zip(targets, gradients_of(roots, targets, retain, create_graph), strict=True):
             if g is not None:
                 t._ensure_slot().add(g)
 
@@ -446,11 +449,14 @@ class Tensor(ew.Operators):
             raise errors.hook_without_grad("register_hook")
         if v.absorbed is not None:
             raise errors.hook_too_late()
+        if not callable(hook):
+            raise errors.bad_type("register_hook", f"expected a function of the gradient, not {type(hook).__name__!r}.")
         close(v)
+        device = self.device  # the hook must not hold this tensor: that would be a cycle
 
         def on_value(g: Value) -> Value | None:
             result = hook(Tensor(g))
-            return None if result is None else _as_tensor(result, self.device)._value
+            return None if result is None else _as_tensor(result, device)._value
 
         v.node.hooks.append(on_value)
         return HookHandle(v.node, on_value)
@@ -462,6 +468,10 @@ class Tensor(ew.Operators):
             raise errors.leaf_write()
         if any(r() is not None for r in self._views[1:]):
             raise errors.view_write(self._views[0])
+        if self._origin is not None:
+            slot, epoch = self._origin
+            if slot.epoch == epoch and slot.value is not self._value:
+                raise errors.stale_gradient()
 
     def _become(self, v: Value) -> None:
         """Point this name to another value of the same shape and dtype."""
@@ -471,9 +481,12 @@ class Tensor(ew.Operators):
         if was_leaf and not v.requires_grad:
             self._become_leaf()
         elif not was_leaf:
+            retained = self._slot is not None and old.slot is self._slot and old.requires_grad
             self._slot = None
-        if self._origin is not None and self._origin.value is old:
-            self._origin.value = v
+            if retained and v.requires_grad:
+                self.retain_grad()
+        if self._origin is not None and self._origin[0].value is old:
+            self._origin[0].value = v
 
     def _write(self, result: Tensor, name: str) -> Tensor:
         v = result._value
@@ -488,7 +501,9 @@ class Tensor(ew.Operators):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._check_write()
-        index = normalize_index(index, self.shape)
+        index = normalize_index(index)
+        if type(value) is int and self.dtype.kind in "iu":
+            fitting(value, self.dtype)
         t = _as_tensor(value, self.device)
         if t.device is not self.device:
             raise errors.mixed_devices("setitem", self.device, t.device)
@@ -497,30 +512,31 @@ class Tensor(ew.Operators):
             if not weak and not np.can_cast(t.dtype, self.dtype, "same_kind"):
                 raise errors.write_cast("setitem", t.dtype, self.dtype)
             t = t.astype(self.dtype)
-        if _is_everything(index) and t.shape == self.shape:
+        if is_everything(index) and t.shape == self.shape:
             self._become(t.copy()._value)
             return
         try:
             self._become(
                 tape.written(self._value, t._value, index)
             )  # the reference count of the value is part of the call
-        except ValueError as e:
-            if "broadcast" in str(e):
-                raise errors.write_shape("setitem", t.shape, self._part_shape(index)) from None
-            raise
+        except ValueError:
+            raise errors.write_shape("setitem", t.shape, self._part_shape(index)) from None
 
     def _part_shape(self, index: Any) -> Shape:
         probe: Shape = np.broadcast_to(np.empty((), bool), self.shape)[index].shape
         return probe
 
     def __getitem__(self, index: Any) -> Tensor:
-        index = normalize_index(index, self.shape)
+        index = normalize_index(index)
         result: Tensor = structural.getitem(self, index=index)
-        return self._view(result, "a slice") if _is_basic(index) else result
+        return self._view(result, "a slice") if is_basic(index) else result
 
     def _view(self, result: Tensor, kind: str) -> Tensor:
         """Mark what NumPy would have made a view of this tensor."""
-        result._views = (kind, *(r for r in self._views[1:] if r() is not None), weakref.ref(self))
+        anchor = (
+            self if self._origin is None else self._origin[0]
+        )  # what x.grad returns is gone at once, its slot is not
+        result._views = (kind, *(r for r in self._views[1:] if r() is not None), weakref.ref(anchor))
         return result
 
     def __eq__(self, o: Any) -> Any:
@@ -683,8 +699,12 @@ def check_array(array: Any, given: Any) -> None:
         raise errors.not_an_operand(given)
 
 
-def check_dtype(dtype: DType) -> DType:
-    """`dtype`, if tensors have it."""
+def as_dtype(given: Any) -> DType:
+    """A user's dtype argument as one that tensors have."""
+    try:
+        dtype = np.dtype(given)
+    except TypeError:
+        raise errors.bad_type("dtype", f"{given!r} is not a dtype.") from None
     if dtype.kind == "c":
         raise errors.complex_operand(dtype)
     if not ((dtype.kind in _STR_KINDS and dtype.itemsize <= 8) or is_float(dtype)):
@@ -713,12 +733,17 @@ def power(a: Any, b: Any) -> Tensor:
     """
     if type(b) in (int, float):
         (a,) = as_tensors(a)
-        if a.dtype.kind in "iu" and type(b) is int and b < 0:
+        if a.dtype.kind in "iub" and type(b) is int and b < 0:
             raise errors.integers_to_negative_powers()
+        if a.dtype.kind == "b":
+            a = a.astype(np.int64)
         op, takes = ew.power_by_number(a, b)
         if type(b) is float and a.dtype.kind in "iub":
             a = a.astype(np.float64)
         return a.copy() if op is None else apply(op, (a, b) if takes else (a,))
+    b = as_tensors(a, b)[1]
+    if b.dtype.kind == "i" and (type(a) is int or getattr(a, "dtype", b.dtype).kind in "iub") and (b._host() < 0).any():
+        raise errors.integers_to_negative_powers()
     return apply(ew.power, (a, b))
 
 
@@ -738,6 +763,7 @@ def matmul(a: Any, b: Any) -> Tensor:
     inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
     if a.shape[-1] != inner:
         raise errors.bad_shape("matmul", f"shapes {a.shape} and {b.shape} do not fit: {a.shape[-1]} is not {inner}.")
+    broadcast("matmul (batches)", a.shape[:-2], b.shape[:-2])
     common = np.result_type(a.dtype, b.dtype)
     return structural.matmul(*(t if t.dtype == common else t.astype(common) for t in (a, b)))
 
@@ -773,45 +799,6 @@ def reshape(x: Any, shape: Any) -> Tensor:
     return x._view(structural.reshape(x, shape=target), "a reshape")
 
 
-# ------------------------------------------------------------------------------------------------------ indexing
-
-
-def normalize_index(index: Any, shape: Shape) -> Any:
-    """An index without tensors or lists in it: arrays are copied, since the tape may keep them."""
-    items = index if isinstance(index, tuple) else (index,)
-    out = []
-    for i in items:
-        if isinstance(i, Tensor):
-            i = i._host()
-        if isinstance(i, (list, np.ndarray)):
-            i = np.array(i)
-            if i.size == 0 and i.dtype.kind == "f":
-                i = i.astype(np.intp)
-            if i.dtype.kind not in "iub":
-                raise errors.bad_type("index", f"index arrays must be integers or booleans, not {i.dtype}.")
-            if i.ndim == 0 and i.dtype.kind != "b":
-                i = int(i)
-        elif isinstance(i, slice):
-            i = slice(*(None if s is None else operator.index(s) for s in (i.start, i.stop, i.step)))
-        elif not (i is None or i is Ellipsis or isinstance(i, (bool, np.bool_))):
-            try:
-                i = operator.index(i)
-            except TypeError:
-                raise errors.bad_type(
-                    "index", f"an index must be an integer, slice, None, ... or array, not {i!r}."
-                ) from None
-        out.append(i)
-    return tuple(out)
-
-
-def _is_basic(index: tuple[Any, ...]) -> bool:
-    return not any(isinstance(i, (np.ndarray, bool, np.bool_)) for i in index)
-
-
-def _is_everything(index: tuple[Any, ...]) -> bool:
-    return all(i is Ellipsis or i == slice(None) for i in index if not isinstance(i, np.ndarray)) and _is_basic(index)
-
-
 # ------------------------------------------------------------------------------------------------------ creation
 
 
@@ -832,7 +819,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
         raise errors.list_of_tensors()
     where = default_device() if device is None else get_device(device)
     try:
-        array = np.array(data, None if dtype is None else check_dtype(np.dtype(dtype)), order="C")
+        array = np.array(data, None if dtype is None else as_dtype(dtype), order="C")
     except ValueError:
         raise errors.not_an_operand(data) from None
     check_array(array, data)
@@ -893,46 +880,20 @@ def wait(*tensors: Tensor) -> None:
 # ------------------------------------------------------------------------------------------------------ autograd
 
 
-def _gradients(
+def tensor_list(name: str, given: Any) -> list[Any]:
+    """One tensor, or a sequence of them, as a list."""
+    if not isinstance(given, (Tensor, list, tuple)):
+        raise errors.bad_type(name, f"expected a tensor or a list of tensors, not {type(given).__name__!r}.")
+    return [given] if isinstance(given, Tensor) else list(given)
+
+
+def gradients_of(
     roots: list[tuple[Value, Value]], inputs: Sequence[Tensor], retain: bool, create_graph: bool
 ) -> list[Value | None]:
+    """The gradients of roots in inputs, each checked; None where an input was not used."""
     for n, t in enumerate(inputs):
         if not isinstance(t, Tensor):
             raise errors.not_an_operand(t)
         if not t.requires_grad:
             raise errors.input_without_grad(n)
-    return tape.gradients(roots, [t._value for t in inputs], retain, create_graph)
-
-
-def grad(
-    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
-    allow_unused: bool = False,
-) -> tuple[Tensor | None, ...]:  # fmt: skip
-    """The gradients of `outputs` in `inputs`, returned instead of added to `.grad`.
-
-    inputs may be leaves or computed tensors. grad_outputs: upstream gradients, one per output. Raises GraphError for
-    an input that was not used, unless allow_unused.
-
-    >>> import gpugrad as gg
-    >>> x = gg.tensor(3.0, requires_grad=True)
-    >>> (dy,) = gg.autograd.grad(x**2, x, create_graph=True)
-    >>> gg.autograd.grad(dy, x)
-    (tensor(2., device='cpu'),)
-    """
-    outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    ins = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    seeds = (
-        [None] * len(outs)
-        if grad_outputs is None
-        else [grad_outputs]
-        if isinstance(grad_outputs, Tensor)
-        else grad_outputs
-    )
-    if len(seeds) != len(outs):
-        raise errors.bad_shape("grad", f"{len(outs)} outputs but {len(seeds)} grad_outputs; give one for each.")
-    roots = [(t._value, t._seed(s)) for t, s in zip(outs, seeds, strict=True)]
-    found = _gradients(roots, ins, create_graph if retain_graph is None else retain_graph, create_graph)
-    for n, g in enumerate(found):
-        if g is None and not allow_unused:
-            raise errors.unused_input(n)
-    return tuple(None if g is None else Tensor(g) for g in found)
+    return walk.gradients(roots, [t._value for t in inputs], retain, create_graph)

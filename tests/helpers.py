@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 import gpugrad as gg
-from gpugrad.elementwise import TABLE
-from gpugrad.ops import Op
+from gpugrad.ops import TABLE, Op
 from gpugrad.tensor import apply
 
 OPS = sorted(TABLE.values(), key=lambda o: o.name)

@@ -24,11 +24,11 @@ PACKAGE = ROOT / "gpugrad"
 
 # The layers of the design, lowest first: a module imports only from lower layers, and from its own in the order listed.
 LAYERS = [
-    "errors", "shapes", "config",
-    "ops", "coefficients", "elementwise", "structural",
+    "errors", "shapes", "config", "index",
+    "ops", "coefficients", "elementwise", "operators", "structural",
     "debug", "expr", "symbolic",
     "plan", "backends",
-    "backends.threads", "backends.numpy", "tape",
+    "backends.threads", "backends.numpy", "tape", "walk",
     "tensor", "autograd",
     "functions.creation", "functions.elementwise", "functions.shaping", "functions.indexing", "functions.reductions",
     "functions.contraction", "functions", "random", "serialize",

@@ -138,9 +138,14 @@ class NumpyBackend:
             (np.logical_or if buffer.dtype.kind == "b" else np.add)(buffer, array, buffer)
 
     def scatter_add(self, buffer: Any, index: Any, array: Any) -> None:
+        if is_16_bit(buffer.dtype):  # sums of many small terms saturate: add in float32, round once
+            wide = buffer.astype(np.float32)
+            self.scatter_add(wide, index, array.astype(np.float32))
+            np.copyto(buffer, wide, casting="unsafe")
+            return
         rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
         if isinstance(rows, np.ndarray) and rows.dtype.kind in "iu" and buffer.ndim > 1 and rows.size:
-            _add_rows(buffer, rows.ravel(), array.reshape(rows.size, *buffer.shape[1:]))
+            _add_rows(buffer, rows.ravel().astype(np.intp), array.reshape(rows.size, *buffer.shape[1:]))
         elif _has_arrays(index):
             np.add.at(buffer, index, array)
         else:  # a basic or a boolean index names no element twice

@@ -10,7 +10,6 @@ import numpy as np
 from .. import errors, structural
 from ..shapes import normalize_axis
 from ..tensor import Tensor, as_tensors, matmul, reshape, transpose
-from .creation import eye
 from .shaping import broadcast_to
 
 
@@ -37,7 +36,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
     tensor(6., device='cpu')
     """
     a, b = as_tensors(a, b)
-    if isinstance(axes, int):
+    if hasattr(axes, "__index__"):
         over = tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes))
     else:
         over = tuple((s,) if isinstance(s, int) else tuple(s) for s in axes)  # type: ignore[assignment]
@@ -64,6 +63,12 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     >>> gg.einsum("ii", [[1.0, 2.0], [3.0, 4.0]])
     tensor(5., device='cpu')
     """
+    if not isinstance(subscripts, str) or not operands:
+        raise errors.bad_type(
+            "einsum", "expected subscripts as a string, then one operand for each: einsum('ij,jk', a, b)."
+        )
+    if any(part.count("...") > 1 for part in subscripts.replace("->", ",").split(",")):
+        raise errors.bad_shape("einsum", f"{subscripts!r} has a term with more than one '...'.")
     tensors = as_tensors(*operands)
     common = np.result_type(*(t.dtype for t in tensors))
     tensors = [t if t.dtype == common else t.astype(common) for t in tensors]
@@ -89,27 +94,29 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     output = output.replace("...", dots)
     if len(set(output)) != len(output) or not set(output) <= set("".join(full)):
         raise errors.bad_shape("einsum", f"the output {output!r} must name indices of the operands, each once.")
-    return _contraction(full, tensors, output, free[len(dots) :])
+    return _contraction(full, tensors, output)
 
 
-def _contraction(terms: list[str], tensors: list[Tensor], output: str, free: list[str]) -> Tensor:
+def _contraction(terms: list[str], tensors: list[Tensor], output: str) -> Tensor:
     sizes: dict[str, int] = {}
     for t, term in zip(tensors, terms, strict=True):
         for c, n in zip(term, t.shape, strict=True):
-            if sizes.setdefault(c, n) != n:
-                if 1 not in (sizes[c], n):
-                    raise errors.bad_shape("einsum", f"index {c!r} has the lengths {sizes[c]} and {n}.")
-                sizes[c] = max((sizes[c], n))
+            have = sizes.setdefault(c, n)
+            if have == 1:
+                sizes[c] = n
+            elif n not in (1, have):
+                raise errors.bad_shape("einsum", f"index {c!r} has the lengths {have} and {n}.")
     inputs: list[str] = []
     arrays: list[Tensor] = []
     for t, term in zip(tensors, terms, strict=True):
-        t = broadcast_to(t, tuple(sizes[c] for c in term)) if t.shape != tuple(sizes[c] for c in term) else t
+        shape = tuple(sizes[c] for c in term)
+        t = t if t.shape == shape else broadcast_to(t, shape)
         for c in sorted(set(term)):
-            while term.count(c) > 1:  # a repeated index is a contraction with the identity
-                other = free.pop()
-                term = term[: term.rindex(c)] + other + term[term.rindex(c) + 1 :]
-                inputs.append(c + other)
-                arrays.append(eye(sizes[c], dtype=t.dtype, device=t.device))
+            if term.count(c) > 1:  # a repeated index picks the diagonal
+                axes = tuple(k for k, d in enumerate(term) if d == c)
+                rest = tuple(k for k, d in enumerate(term) if d != c)
+                t = transpose(t, axes + rest)[(np.arange(sizes[c]),) * len(axes)]
+                term = c + "".join(term[k] for k in rest)
         inputs.append(term)
         arrays.append(t)
     return structural.contract(*arrays, inputs=tuple(inputs), output=output)

@@ -9,12 +9,12 @@ import numpy as np
 
 from ..backends import default_device, get_device
 from ..shapes import as_shape
-from ..tensor import Tensor, as_tensors, check_dtype, tensor
+from ..tensor import Tensor, as_dtype, as_tensors, tensor
 
 
 def _made(function: Callable[[Any], Any], dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     where_to = default_device() if device is None else get_device(device)
-    array = function(None if dtype is None else check_dtype(np.dtype(dtype)))
+    array = function(None if dtype is None else as_dtype(dtype))
     return tensor(array, device=where_to, requires_grad=requires_grad)
 
 

@@ -129,7 +129,7 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Tensor:
     """
     (x,) = as_tensors(x)
     if not is_float(x.dtype) and (min is None or max is None):
-        x = x if min is None else apply(ew.maximum, (x, min))
+        x = x.copy() if min is None else apply(ew.maximum, (x, min))
         return x if max is None else apply(ew.minimum, (x, max))
     return apply(ew.clip, (x, -math.inf if min is None else min, math.inf if max is None else max))
 
@@ -143,7 +143,7 @@ def round(x: Any, decimals: int = 0) -> Tensor:
     """
     (x,) = as_tensors(x)
     if not is_float(x.dtype) and decimals >= 0:
-        return x
+        return x.copy()
     scale = 10.0 ** builtins.abs(decimals)
     if decimals == 0:
         return apply(ew.rint, (x,))

@@ -145,4 +145,4 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
     for axis, (a, b) in enumerate(widths):
         if a or b:
             x = take(x, np.pad(np.arange(x.shape[axis]), (a, b), mode=mode), axis)  # type: ignore[call-overload]
-    return x
+    return x.copy()

@@ -13,8 +13,8 @@ from .. import elementwise as ew
 from .. import errors, structural, tape
 from ..expr import Value
 from ..shapes import Axis, is_16_bit, is_float, normalize_axes, normalize_axis
-from ..tensor import Tensor, apply, as_tensors, reshape, transpose
-from .creation import ones
+from ..tensor import Tensor, apply, as_dtype, as_tensors, reshape, transpose
+from .creation import ones, zeros
 from .elementwise import where
 from .indexing import take_along_axis
 from .shaping import concatenate, ravel, squeeze
@@ -32,11 +32,15 @@ def sum(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) ->
     tensor([4., 6.], device='cpu')
     """
     (x,) = as_tensors(x)
+    x = _summable(x, dtype)
+    return structural.collect(x, axes=normalize_axes("sum", axis, x.ndim), keepdims=keepdims)
+
+
+def _summable(x: Tensor, dtype: Any) -> Tensor:
+    """x in the dtype in which NumPy accumulates: int64 for smaller integers and booleans, unless one was asked for."""
     if dtype is None and x.dtype.kind in "biu":
         dtype = np.uint64 if x.dtype.kind == "u" else np.int64
-    if dtype is not None and x.dtype != np.dtype(dtype):
-        x = x.astype(dtype)
-    return structural.collect(x, axes=normalize_axes("sum", axis, x.ndim), keepdims=keepdims)
+    return x if dtype is None or x.dtype == as_dtype(dtype) else x.astype(dtype)
 
 
 def mean(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
@@ -47,7 +51,7 @@ def mean(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -
     tensor(3., device='cpu')
     """
     (x,) = as_tensors(x)
-    out = np.dtype(dtype) if dtype is not None else x.dtype if is_float(x.dtype) else np.dtype(np.float64)
+    out = as_dtype(dtype) if dtype is not None else x.dtype if is_float(x.dtype) else np.dtype(np.float64)
     count = _count("mean", x, axis)
     total = sum(x, axis, _wide(out), keepdims)
     result = total / float(count) if count else total * math.nan
@@ -69,14 +73,18 @@ def var(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> T
     >>> gg.var([1.0, 2.0, 3.0], ddof=1)
     tensor(1., device='cpu')
     """
+    result, out = _variance(x, axis, ddof, keepdims)
+    return result if result.dtype == out else result.astype(out)
+
+
+def _variance(x: Any, axis: Axis, ddof: float, keepdims: bool) -> tuple[Tensor, Any]:
+    """The variance in at least float32, and the dtype that the result should have."""
     (x,) = as_tensors(x)
     out = x.dtype if is_float(x.dtype) else np.dtype(np.float64)
-    wide = _wide(out)
-    x = x if x.dtype == wide else x.astype(wide)
+    x = x if x.dtype == _wide(out) else x.astype(_wide(out))
     n = _count("var", x, axis) - ddof
     total = sum(apply(ew.square, (x - mean(x, axis, keepdims=True),)), axis, keepdims=keepdims)
-    result = total / float(n) if n > 0 else total * math.nan
-    return result if result.dtype == out else result.astype(out)
+    return total / float(n) if n > 0 else total * math.nan, out
 
 
 def std(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
@@ -86,7 +94,9 @@ def std(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> T
     >>> gg.std([1.0, 3.0])
     tensor(1., device='cpu')
     """
-    return apply(ew.sqrt, (var(x, axis, ddof, keepdims),))
+    variance, out = _variance(x, axis, ddof, keepdims)
+    result = apply(ew.sqrt, (variance,))
+    return result if result.dtype == out else result.astype(out)
 
 
 def prod(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
@@ -99,10 +109,7 @@ def prod(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -
     tensor([6., 0., 0.], device='cpu')
     """
     (x,) = as_tensors(x)
-    if dtype is None and x.dtype.kind in "biu":
-        dtype = np.uint64 if x.dtype.kind == "u" else np.int64
-    if dtype is not None and x.dtype != np.dtype(dtype):
-        x = x.astype(dtype)
+    x = _summable(x, dtype)
     axes = normalize_axes("prod", axis, x.ndim)
     shape = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
     others = tuple(a for a in range(x.ndim) if a not in axes)
@@ -207,10 +214,7 @@ def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
     (x,) = as_tensors(x)
     if axis is None:
         x, axis = ravel(x), 0
-    if dtype is None and x.dtype.kind in "biu":
-        dtype = np.uint64 if x.dtype.kind == "u" else np.int64
-    if dtype is not None and x.dtype != np.dtype(dtype):
-        x = x.astype(dtype)
+    x = _summable(x, dtype)
     return structural.cumsum(x, axis=normalize_axis("cumsum", axis, x.ndim))
 
 
@@ -243,7 +247,9 @@ def _shifted(op: str, x: Any, axis: Axis) -> tuple[Tensor, Tensor, Any]:
     (x,) = as_tensors(x)
     out = x.dtype if is_float(x.dtype) else np.dtype(np.float64)
     x = x if x.dtype == _wide(out) else x.astype(_wide(out))
-    normalize_axes(op, axis, x.ndim)
+    if not _count(op, x, axis):
+        axes = normalize_axes(op, axis, x.ndim)
+        return x, zeros(tuple(1 if a in axes else n for a, n in enumerate(x.shape)), x.dtype, x.device), out
     top = max(x.detach(), axis, keepdims=True)
     return x, where(apply(ew.isfinite, (top,)), top, 0), out
 

@@ -98,6 +98,12 @@ def broadcast_to(x: Any, shape: Any) -> Tensor:
     return x._view(structural.broadcast_to(x, shape=target), "a broadcast")
 
 
+def _sequence(op: str, arrays: Any) -> Any:
+    if not hasattr(arrays, "__len__"):
+        raise errors.bad_type(op, f"expected a sequence of tensors, not {type(arrays).__name__!r}.")
+    return arrays
+
+
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Tensor:
     """Tensors joined along an axis (flattened first if it is None).
 
@@ -107,7 +113,7 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Tensor:
     >>> gg.concatenate([[1.0, 2.0], [3.0]])
     tensor([1., 2., 3.], device='cpu')
     """
-    xs = as_tensors(*arrays)
+    xs = as_tensors(*_sequence("concatenate", arrays))
     if not xs:
         raise errors.bad_shape("concatenate", "needs at least one tensor.")
     if axis is None:
@@ -128,7 +134,7 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Tensor:
     tensor([[1, 3],
             [2, 4]], device='cpu')
     """
-    xs = as_tensors(*arrays)
+    xs = as_tensors(*_sequence("stack", arrays))
     if len({x.shape for x in xs}) != 1:
         raise errors.bad_shape("stack", f"needs tensors of one shape, not {[x.shape for x in xs]}.")
     return concatenate([expand_dims(x, axis) for x in xs], axis)

@@ -12,7 +12,7 @@ from ..functions.elementwise import where
 from ..functions.indexing import take_along_axis
 from ..functions.reductions import log_softmax, mean, sum, var
 from ..functions.shaping import expand_dims, squeeze
-from ..shapes import is_float
+from ..shapes import is_16_bit, is_float
 from ..tensor import Tensor, apply, as_tensors
 
 
@@ -30,7 +30,8 @@ def _pair(name: str, prediction: Any, target: Any) -> tuple[Tensor, Tensor]:
     p, t = as_tensors(prediction, target)
     if p.shape != t.shape:
         raise errors.bad_shape(name, f"prediction {p.shape} and target {t.shape} must have one shape.")
-    return p, t if t.dtype == p.dtype else t.astype(p.dtype)
+    common = p.dtype if is_float(p.dtype) else np.result_type(p.dtype, t.dtype, np.float32)
+    return p if p.dtype == common else p.astype(common), t if t.dtype == common else t.astype(common)
 
 
 def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
@@ -117,7 +118,8 @@ def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
             f"shape) nor as classes (integers).",
         )
     log_p, t = _pair("cross_entropy", log_p, t)
-    loss = -sum(where(t == 0, 0, t * log_p), axis)  # 0 log 0 is 0
+    never = apply(ew.logical_and, (t == 0, apply(ew.isinf, (log_p,))))  # 0 log 0 is 0
+    loss = -sum(where(never, 0, t * log_p), axis)
     return _reduced(loss, reduction)
 
 
@@ -156,7 +158,9 @@ def layer_norm(x: Any, axes: tuple[int, ...], weight: Any = None, bias: Any = No
     tensor([-1.,  1.], device='cpu')
     """
     (x,) = as_tensors(x)
-    y = (x - mean(x, axes, keepdims=True)) / apply(ew.sqrt, (var(x, axes, keepdims=True) + eps,))
+    wide = x.astype(np.float32) if is_16_bit(x.dtype) else x  # squares of 16-bit floats overflow
+    y = (wide - mean(wide, axes, keepdims=True)) / apply(ew.sqrt, (var(wide, axes, keepdims=True) + eps,))
+    y = y.astype(x.dtype) if is_16_bit(x.dtype) else y
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
 

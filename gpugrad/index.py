@@ -1,0 +1,46 @@
+"""Indices as the tape keeps them: plain integers, slices and arrays of its own."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from . import errors
+
+
+def normalize_index(index: Any) -> tuple[Any, ...]:
+    """An index without tensors or lists in it: arrays are copied, since the tape may keep them."""
+    items = index if isinstance(index, tuple) else (index,)
+    out = []
+    for i in items:
+        if hasattr(i, "_host"):  # a tensor, whose class is above this module
+            i = i._host()
+        if isinstance(i, (list, np.ndarray)):
+            i = np.array(i)
+            if i.size == 0 and i.dtype.kind == "f":
+                i = i.astype(np.intp)
+            if i.dtype.kind not in "iub":
+                raise errors.bad_type("index", f"index arrays must be integers or booleans, not {i.dtype}.")
+            if i.ndim == 0 and i.dtype.kind != "b":
+                i = int(i)
+        elif isinstance(i, slice):
+            i = slice(*(None if s is None else operator.index(s) for s in (i.start, i.stop, i.step)))
+        elif not (i is None or i is Ellipsis or isinstance(i, (bool, np.bool_))):
+            try:
+                i = operator.index(i)
+            except TypeError:
+                raise errors.bad_type(
+                    "index", f"an index must be an integer, slice, None, ... or array, not {i!r}."
+                ) from None
+        out.append(i)
+    return tuple(out)
+
+
+def is_basic(index: tuple[Any, ...]) -> bool:
+    return not any(isinstance(i, (np.ndarray, bool, np.bool_)) for i in index)
+
+
+def is_everything(index: tuple[Any, ...]) -> bool:
+    return all(i is Ellipsis or i == slice(None) for i in index if not isinstance(i, np.ndarray)) and is_basic(index)
