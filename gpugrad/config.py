@@ -26,6 +26,8 @@ class Config:
     debug: int
         0 (default): no checks. 1: results and gradients are checked for NaN and infinity as they are computed, and
         the op and the line that made one are named; arrays given to ``gg.asarray`` are checked for later changes.
+    device: str
+        Where new tensors go (default: ``GPUGRAD_DEVICE``, else "cpu"). ``with gg.device(...)`` goes before it.
     threads: int
         Threads that large plans on the CPU may use; the default is ``GPUGRAD_NUM_THREADS``, else the number of CPUs
         that this process may use. No result depends on it.
@@ -35,9 +37,11 @@ class Config:
     64
     """
 
-    __slots__ = ("_debug", "_fuse", "_threads")
+    __slots__ = ("_debug", "_device", "_fuse", "_threads", "canonical_device")
 
     def __init__(self) -> None:
+        self._device = ""  # not asked yet
+        self.canonical_device: Callable[[str], str] = str  # given by gpugrad.backends: checks a name
         self._fuse = MAX_OPS
         self._debug = 0
         self._threads = 0  # 0: not asked yet
@@ -67,6 +71,16 @@ class Config:
         self._debug = int(value)
 
     @property
+    def device(self) -> str:
+        if not self._device:
+            self.device = os.environ.get("GPUGRAD_DEVICE") or "cpu"
+        return self._device
+
+    @device.setter
+    def device(self, value: str) -> None:
+        self._device = self.canonical_device(value)
+
+    @property
     def threads(self) -> int:
         if not self._threads:
             text = os.environ.get("GPUGRAD_NUM_THREADS")
@@ -86,7 +100,7 @@ class Config:
         self._threads = value
 
     def __repr__(self) -> str:
-        return f"Config(fuse={self.fuse}, debug={self.debug}, threads={self.threads})"
+        return f"Config(fuse={self.fuse}, debug={self.debug}, device={self.device!r}, threads={self.threads})"
 
 
 def _integer(name: str, text: str) -> int:

@@ -405,7 +405,11 @@ def test_devices_do_not_mix_silently() -> None:
 def test_default_device_can_be_set() -> None:
     gg.set_default_device("cpu:1")
     assert gg.ones(1).device == "cpu:1"
-    gg.set_default_device("cpu")
+    assert gg.config.device == "cpu:1"
+    gg.config.device = "cpu"
+    assert gg.ones(1).device == "cpu"
+    with pytest.raises(gg.errors.DeviceError, match="unknown device"):
+        gg.config.device = "tpu"
 
 
 def test_augmented_assignment_to_an_element() -> None:

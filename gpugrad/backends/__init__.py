@@ -7,12 +7,12 @@ here imports a GPU library before somebody asks for a GPU.
 from __future__ import annotations
 
 import importlib.util
-import os
 import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from .. import errors
+from ..config import config
 from ..plan import Program
 from ..shapes import DType, Shape
 
@@ -98,7 +98,6 @@ class Device:
 _devices: dict[str, Device] = {}
 _lock = threading.Lock()
 _local = threading.local()
-_default: list[Device | None] = [None]
 
 
 def why_no_cuda() -> str:
@@ -149,24 +148,24 @@ def get_device(name: Any) -> Device:
         return _devices.setdefault(name, _devices[canonical])
 
 
+config.canonical_device = lambda name: get_device(name).name
+
+
 def default_device() -> Device:
-    """The device of new tensors: `with device(...)`, else `set_default_device`, else GPUGRAD_DEVICE, else the CPU."""
+    """The device of new tensors: `with device(...)`, else `config.device`."""
     stack = getattr(_local, "stack", None)
     if stack:
         return stack[-1]
-    found = _default[0]
-    if found is None:
-        found = _default[0] = get_device(os.environ.get("GPUGRAD_DEVICE", "cpu"))
-    return found
+    return get_device(config.device)
 
 
 def set_default_device(name: Any) -> None:
-    """Make `name` the device of new tensors in every thread.
+    """Make `name` the device of new tensors in every thread: `config.device = name`.
 
     >>> import gpugrad as gg
     >>> gg.set_default_device("cpu")
     """
-    _default[0] = get_device(name)
+    config.device = name
 
 
 class device:
