@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from .operators import Operators
 from .ops import Op, cast
 from .shapes import DType, Shape, broadcast
 
-_sequence = itertools.count()
+_sequence = itertools.count()  # numbers every op called
+_reads = itertools.count()  # numbers every buffer that an op was given
 
 
 class Value(Operators):
@@ -31,17 +32,19 @@ class Value(Operators):
     node: where it stands on the tape; None for constants and while pending. device: where it lives.
     owned: the library allocated the buffer and never handed it out. absorbed: a weak reference to the node of the
     region that has computed it on the way to something else (None: not yet). slot: where its gradient is to be kept.
-    started, number, weight, fan_in: bounds on the size of the pending expression (see `oversized`).
+    number, started: of this op, and of the earliest op of the pending expression: no more ops than that lie between.
+    first, last: the same for the buffers read. weight, fan_in: bounds on its ops and its inputs.
     """
 
     __slots__ = (
-        "__weakref__", "absorbed", "args", "array", "device", "dtype", "fan_in", "line", "node", "number", "op",
-        "owned", "requires_grad", "shape", "slot", "started", "weight",
+        "__weakref__", "absorbed", "args", "array", "device", "dtype", "fan_in", "first", "last", "line", "node",
+        "number", "op", "owned", "requires_grad", "shape", "slot", "started", "weight",
     )  # fmt: skip
 
     def __init__(
         self, array: Any, shape: Shape, dtype: DType, device: Any, requires_grad: bool, node: Any, owned: bool,
         op: Any = None, args: tuple[Any, ...] = (), number: int = 0, started: int = 0, weight: int = 0, fan_in: int = 0,
+        first: int = 0, last: int = 0,
     ) -> None:  # fmt: skip
         self.array = array
         self.shape = shape
@@ -56,6 +59,8 @@ class Value(Operators):
         self.started = started
         self.weight = weight
         self.fan_in = fan_in
+        self.first = first
+        self.last = last
         self.absorbed: Any = None
         self.slot: Any = None
         self.line = ""
@@ -93,7 +98,7 @@ def pending(op: Op, args: tuple[Any, ...], close: Closer) -> Value:
     inputs, output, plain, carries = op.loops.get(types) or op.loop(types)
     shape: Any = None
     device: Any = None
-    weight, fan_in, started, grad = 1, 0, sys.maxsize, False
+    weight, fan_in, started, first, last, grad = 1, 0, sys.maxsize, sys.maxsize, 0, False
     for a in args:
         if type(a) is Value:
             if shape is None:
@@ -111,21 +116,33 @@ def pending(op: Op, args: tuple[Any, ...], close: Closer) -> Value:
                 fan_in += a.fan_in
                 if a.started < started:
                     started = a.started
+                if a.first < first:
+                    first = a.first
+                if a.last > last:
+                    last = a.last
             else:
                 fan_in += 1
+                last = next(_reads)
+                if last < first:
+                    first = last
     if not plain:
         args = tuple([_operand(a, d, shape, close) for a, d in zip(args, inputs, strict=True)])
         below = [a for a in args if type(a) is Value and a.array is None]
         weight = 1 + sum(a.weight for a in below)
         fan_in = sum(a.fan_in for a in below) + sum(type(a) is Value and a.array is not None for a in args)
         started = min((a.started for a in below), default=sys.maxsize)
+        last = next(_reads)
+        first = min((a.first for a in below), default=last)
+        first = min(first, last - fan_in)  # whatever was closed on the way is read anew
     number = next(_sequence)
     if started > number:
         started = number
     elif weight > number - started + 1:
         weight = number - started + 1
+    if fan_in > last - first + 1:
+        fan_in = last - first + 1
     record = grad and carries and grad_mode.enabled
-    v = Value(None, shape, output, device, record, None, True, op, args, number, started, weight, fan_in)
+    v = Value(None, shape, output, device, record, None, True, op, args, number, started, weight, fan_in, first, last)
     debug.counters.ops += 1
     if config._debug:
         v.line = debug.user_line()
@@ -185,11 +202,6 @@ def _visit(v: Value, uses: dict[Value, int], order: list[Value]) -> None:
     order.append(v)
 
 
-def inputs_of(nodes: dict[Value, int]) -> int:
-    """How many different buffers an expression reads."""
-    return len({a for v in nodes for a in v.args if type(a) is Value and a.array is not None})
-
-
 def _heavy(v: Value) -> bool:
     """True if the inputs of an expression, one buffer of its size each, would hold too much memory."""
     return v.fan_in * math.prod(v.shape) * v.dtype.itemsize > HEAVY_BYTES
@@ -199,16 +211,40 @@ def _limit(v: Value, close: Closer) -> None:
     """Keep a new pending value within the caps, by closing something below it. Its bounds may be too high: count."""
     while True:
         nodes = members(v)
-        v.weight, v.fan_in = len(nodes), inputs_of(nodes)
+        v.weight, v.fan_in = len(nodes), len(_inputs(nodes))
         heavy = v.fan_in > MAX_HEAVY_INPUTS and _heavy(v)
         if v.weight <= config.fuse and v.fan_in <= MAX_INPUTS and not heavy:
-            return
+            return _tighten(nodes, v.fan_in)
         del nodes[v]
         if not nodes:
             return
         cut = _cut(nodes)
         del nodes  # what it holds would look like names to those who close
         close(cut)
+
+
+def _inputs(nodes: Iterable[Value]) -> set[Value]:
+    return {a for n in nodes for a in n.args if type(a) is Value and a.array is not None}
+
+
+def _tighten(nodes: Iterable[Value], fan_in: int) -> None:
+    """What is true of a whole expression bounds its parts: so that they are not counted again and again."""
+    started = first = sys.maxsize
+    for n in nodes:
+        if n.number < started:
+            started = n.number
+        read = n.last - len(n.args)  # the first buffer it can have read itself, if it read any
+        if read < first:
+            first = read
+    first -= fan_in  # a buffer that was pending when it was given has no number of its own
+    for n in nodes:
+        if n.started < started:
+            n.started = started
+            n.weight = min(n.weight, n.number - started + 1)
+        if n.first < first:
+            n.first = first
+        if n.fan_in > fan_in:
+            n.fan_in = fan_in
 
 
 def _cut(nodes: dict[Value, int]) -> Value:
