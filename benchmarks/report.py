@@ -112,7 +112,7 @@ def plot(table: dict[str, dict[str, float]]) -> None:
     axis.set_ylabel("time / gpugrad's time")
     axis.set_title("Above the line: slower than gpugrad (forward and backward)")
     axis.margins(y=0.15)
-    axis.legend()
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncol=4)
     figure.tight_layout()
     figure.savefig(RESULTS / "cpu.png", dpi=110)
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import itertools
 import math
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from .threads import share
 
 BLOCK = 65536  # elements: a few scratch buffers of this size stay in the cache of a core
 GROUPS = 64  # partial sums of a large reduction
+KEPT = 4096  # elements: smaller scratch buffers are cheap to make anew
 
 # Arithmetic among Python numbers in a plan; what is not here is a call of the ufunc (division by zero must give inf).
 _NUMBERS = {
@@ -182,6 +184,28 @@ def _code(program: Program) -> Code:
     return program.code
 
 
+class _Scratch(threading.local):
+    """Scratch buffers of a thread, kept from run to run: fresh ones cost more in page faults than the arithmetic."""
+
+    def __init__(self) -> None:
+        self.buffers: dict[tuple[int, DType], Any] = {}
+
+    def take(self, dtypes: Iterable[DType], extent: Shape, start: int = 0) -> list[Any]:
+        """One buffer per dtype, numbered from `start`: two with one number are the same."""
+        size = math.prod(extent)
+        if size < KEPT:
+            return [np.empty(extent, d) for d in dtypes]
+        found = []
+        for k, d in enumerate(dtypes, start):
+            if (k, d) not in self.buffers:
+                self.buffers[k, d] = np.empty(BLOCK, d)
+            found.append(self.buffers[k, d][:size].reshape(extent))
+        return found
+
+
+_scratch = _Scratch()
+
+
 def _contiguous(a: Any, shape: Shape) -> Any:
     return a if a.shape == shape and a.flags.c_contiguous else np.broadcast_to(a, shape).copy()
 
@@ -189,7 +213,6 @@ def _contiguous(a: Any, shape: Shape) -> Any:
 def _run_whole(code: Code, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any],
                sinks: Sequence[Sink]) -> None:  # fmt: skip
     """One call on whole arrays, for what fits into one block."""
-    empty = np.empty
     inputs = arrays
     if code.contiguous:
         inputs = [_contiguous(a, shape) if n in code.contiguous else a for n, a in enumerate(arrays)]
@@ -199,10 +222,9 @@ def _run_whole(code: Code, program: Program, shape: Shape, arrays: Sequence[Any]
     if plain:
         outputs = [s.buffer for s in sinks]
     else:
-        outputs = [
-            empty(shape, d) if s.axes or s.accumulate else s.buffer for s, d in zip(sinks, program.dtypes, strict=True)
-        ]
-    code.function(*inputs, *scalars, *outputs, *[empty(shape, d) for d in code.scratch])
+        results = _scratch.take(program.dtypes, shape, 2000)
+        outputs = [r if s.axes or s.accumulate else s.buffer for s, r in zip(sinks, results, strict=True)]
+    code.function(*inputs, *scalars, *outputs, *_scratch.take(code.scratch, shape))
     if not plain:
         for s, o in zip(sinks, outputs, strict=True):
             if s.axes:
@@ -277,6 +299,8 @@ def _run_blocks(code: Code, program: Program, shape: Shape, arrays: Sequence[Any
         for k in shared:
             targets[k] = _Partial(sinks[k], program.dtypes[k], count)
 
+    copied = [inputs[n].dtype for n in code.contiguous]
+
     def work(supply: Iterator[tuple[int, list[int]]]) -> None:
         scratch: dict[Shape, tuple[list[Any], dict[int, Any], list[Any]]] = {}
         with np.errstate(all="ignore"):
@@ -285,9 +309,9 @@ def _run_blocks(code: Code, program: Program, shape: Shape, arrays: Sequence[Any
                     index, extent = blocks[b]
                     if extent not in scratch:
                         scratch[extent] = (
-                            [np.empty(extent, d) for d in code.scratch],
-                            {n: np.empty(extent, inputs[n].dtype) for n in code.contiguous},
-                            [np.empty(extent, d) for d in program.dtypes],
+                            _scratch.take(code.scratch, extent),
+                            dict(zip(code.contiguous, _scratch.take(copied, extent, 1000), strict=True)),
+                            _scratch.take(program.dtypes, extent, 2000),
                         )
                     _run_block(code, program, index, extent, inputs, scalars, targets, group, scratch[extent])
 
