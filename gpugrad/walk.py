@@ -75,11 +75,11 @@ class Walk:
     def run(self, roots: Sequence[tuple[Node, Value]]) -> None:
         order = reachable([node for node, _ in roots])
         needed = self._needed(order)
-        for node, gradient in roots:
-            if node in needed:
-                self._arrive(node, Adjoint(gradient if self.traced else close(gradient), None, False))
         leaves: list[tuple[Leaf, Adjoint | None]] = []
         try:
+            for node, gradient in roots:
+                if node in needed:
+                    self._arrive(node, Adjoint(gradient if self.traced else close(gradient), None, False))
             while order:
                 node = order.pop()
                 if node not in needed:
@@ -231,11 +231,9 @@ class Walk:
                 mask = spread(mask, node.extent, node.axes) if mask is not None else None
             else:
                 kept_shape = reduced(node.extent, node.axes, True)
-                upstream = upstream.reshape(
-                    kept_shape
-                )  # a plan repeats it; only what is passed on must be repeated here
+                upstream = upstream.reshape(kept_shape)
                 mask = mask.reshape(kept_shape) if mask is not None else None
-                if any(plan.alias):
+                if any(plan.alias):  # what is passed on must be repeated here; a plan does it by itself
                     xp = node.device.backend.xp
                     upstream = xp.broadcast_to(upstream, node.extent)
                     mask = xp.broadcast_to(mask, node.extent) if mask is not None else None
@@ -456,6 +454,7 @@ class Walk:
                 if mask is None:
                     have.mask = None
                 else:
+                    have.mask = have.mask.copy()  # it may be shared with another gradient
                     backend.scatter_add(have.mask, part.index, close(mask.value))
         elif self.traced:
             self._arrive(target, Adjoint(part, mask, False))
