@@ -93,6 +93,28 @@ def test_in_place_only_where_nobody_can_tell() -> None:
     assert x.tolist() == [1, 5, 0, 0]
 
 
+def test_each_way_of_holding_a_value_protects_it() -> None:
+    holders = [
+        lambda x: x.numpy(),
+        lambda x: x.detach(),
+        lambda x: x + 0,
+        lambda x: np.asarray(x),
+        lambda x: np.from_dlpack(x),
+        lambda x: gg.reshape(x, (4, 1)),
+        lambda x: x.T,
+        lambda x: iter([x._value]),
+    ]
+    for hold in holders:
+        x = gg.zeros(4)
+        x[0] = 1.0
+        kept = hold(x)
+        before = x._value.array.ctypes.data
+        x[1] = 5.0
+        assert x._value.array.ctypes.data != before
+        got = next(kept).array if hasattr(kept, "__next__") else kept
+        assert np.asarray(got).ravel().tolist() == [1, 0, 0, 0]
+
+
 def test_numpy_is_a_read_only_view() -> None:
     x = gg.tensor([1.0, 2.0])
     a = x.numpy()
