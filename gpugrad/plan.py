@@ -261,7 +261,7 @@ class Request(NamedTuple):
 class Plan:
     """What a structure needs to run: a forward program, and backward programs made when first asked for."""
 
-    __slots__ = ("_backward", "_needs", "forward", "key", "scalars")
+    __slots__ = ("_backward", "_needs", "forward", "key", "reached", "scalars")
 
     def __init__(self, found: Structure) -> None:
         self.key = found.key
@@ -269,7 +269,8 @@ class Plan:
         self.scalars = len(found.scalars)
         self._backward: dict[Request, Backward] = {}
         self._needs: dict[Any, Any] = {}
-        nodes, inputs, _ = self.symbols()
+        nodes, inputs, root = self.symbols()
+        self.reached = tuple(n for n, s in enumerate(inputs) if s.grad and s in _differentiable(root))
         outputs = [nodes[r] if r >= 0 else inputs[~r] for r in found.roots]
         names = {s: ("x", n) for n, s in enumerate(inputs)}
         self.forward = Program(outputs, names, self.scalars)
@@ -325,6 +326,18 @@ class Plan:
             found = tuple(sorted(s[1] for s in sources if s[0] == "x")), "y" in sources
             self._needs[key] = found
         return found
+
+
+def _differentiable(root: Sym) -> set[Sym]:
+    """The symbols that a gradient of `root` can flow to: not what was called under no_grad, detached or compared."""
+    seen: set[Sym] = set()
+    stack = [root]
+    while stack:
+        s = stack.pop()
+        if s.grad and s not in seen:
+            seen.add(s)
+            stack.extend(s.args)
+    return seen
 
 
 class PlanCache:

@@ -131,7 +131,7 @@ class Leaf(Node):
 class Region(Node):
     """A closed elementwise expression: one node, whatever number of ops it holds.
 
-    wanted: the inputs that require grad, aligned with `targets`. saved: the inputs that backward reads. output: the
+    wanted: the inputs that a gradient can flow to, aligned with `targets`. saved: the inputs that backward reads. output: the
     buffer it wrote, if backward reads it. axes: what it was summed over, None if it was not.
     """
 
@@ -155,7 +155,7 @@ class Region(Node):
         axes: tuple[int, ...] | None,
     ) -> None:  # fmt: skip
         inputs = found.inputs
-        wanted = tuple(n for n, a in enumerate(inputs) if a.requires_grad)
+        wanted = plan.reached
         super().__init__(value, tuple(inputs[n].node for n in wanted))
         self.plan = plan
         self.scalars = found.scalars

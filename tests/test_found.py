@@ -231,3 +231,29 @@ def test_errors_are_our_own(run: object) -> None:
 
 def test_numpy_integers_are_axes_counts() -> None:
     assert gg.tensordot(gg.ones(2), gg.ones(2), np.int64(1)).item() == 2
+
+
+@pytest.mark.parametrize("fuse", [1, 64])
+def test_what_is_only_compared_or_detached_is_not_an_input_of_the_graph(fuse: int) -> None:
+    gg.config.fuse = fuse
+    for use in (
+        lambda h, w: (h * 2).detach() * w,
+        lambda h, w: gg.where(h > 2, w, 0),
+        lambda h, w: gg.where(h > 2, w, 0).sum() + (w * (h * 3).detach()).sum(),
+    ):
+        x, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+        h = gg.cumsum(x * x)
+        use(h, w).sum().backward()
+        assert x.grad is None
+        h.sum().backward()  # its graph was not freed by the walk above
+        assert x.grad.tolist() == [4, 4]
+    x, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    optimizer = gg.optim.SGD([x, w], lr=0.1, weight_decay=0.5)
+    gg.where(x > 1.5, w, 0).sum().backward()
+    optimizer.step()
+    assert x.tolist() == [1, 2]
+    with gg.no_grad():
+        c = x * 2
+    with pytest.raises(gg.errors.GraphError, match="not used"):
+        gg.autograd.grad((c * w).sum(), [x])
+    assert gg.autograd.grad((c * w).sum(), [x], allow_unused=True) == (None,)

@@ -422,3 +422,17 @@ def test_python_numbers_as_operands(op: Op, side: str, number: float, rng: np.ra
         results.append([y.detach().numpy(), g.detach().numpy(), np.zeros_like(x) if h is None else h.numpy()])
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-14, atol=1e-15)
+
+
+INEXACT = [o for o in FLOAT_OPS if not o.exact]
+
+
+@pytest.mark.parametrize("op", INEXACT, ids=ids)
+def test_bits_of_library_functions_do_not_depend_on_the_layout(op: Op, rng: np.random.Generator) -> None:
+    """NumPy's own float16 arcsin and cbrt differ between strided and contiguous arrays; a plan's must not."""
+    for dtype in (np.float16, np.float32):
+        wide = sample(op, rng, (300, 240), dtype)
+        strided = [a[:, ::3].T for a in wide]
+        given = call(op, *(gg.asarray(a) for a in strided)).numpy()
+        plain = call(op, *(gg.tensor(np.ascontiguousarray(a)) for a in strided)).numpy()
+        assert same_bits(given, plain)

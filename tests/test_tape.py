@@ -360,6 +360,24 @@ def test_kept_values_go_as_soon_as_they_were_used(fused: None) -> None:
     assert not kept
 
 
+def test_what_backward_keeps_is_computed_not_declared(fused: None) -> None:
+    x, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+
+    def kept(t: gg.Tensor) -> tuple[list[int], bool]:
+        t.tolist()
+        return sorted(t._value.node.saved), t._value.node.output is not None
+
+    assert kept(x + w) == ([], False)
+    assert kept(gg.exp(x)) == ([], True)  # its derivative is its value
+    assert kept(gg.tanh(x + w)) == ([], True)
+    assert kept(gg.sin(x)) == ([0], False)
+    assert kept(x * w) == ([0, 1], False)
+    assert kept(x * w.detach()) == ([1], False)
+    assert kept(gg.relu(x - w)) == ([0, 1], False)
+    product = gg.reshape(x, (1, 2)) @ gg.reshape(w.detach(), (2, 1))
+    assert [a is not None for a in product._value.node.inputs] == [False, True]
+
+
 def test_one_leaf_used_ten_thousand_times() -> None:
     x = leaf(1.5)
     total = x
