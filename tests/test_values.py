@@ -108,9 +108,7 @@ def test_each_way_of_holding_a_value_protects_it() -> None:
         x = gg.zeros(4)
         x[0] = 1.0
         kept = hold(x)
-        before = x._value.array.ctypes.data
         x[1] = 5.0
-        assert x._value.array.ctypes.data != before
         got = next(kept).array if hasattr(kept, "__next__") else kept
         assert np.asarray(got).ravel().tolist() == [1, 0, 0, 0]
 
