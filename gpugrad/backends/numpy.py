@@ -10,6 +10,7 @@ fusion or on the number of threads.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import sys
@@ -285,7 +286,8 @@ def _run_blocks(code: Code, program: Program, shape: Shape, arrays: Sequence[Any
         sinks = [Sink(s.buffer.reshape(-1), (), s.accumulate) for s in sinks]
         shape = (size,)
     inputs = [
-        a if a.ndim == 0 and n not in code.contiguous else np.broadcast_to(a, shape) for n, a in enumerate(arrays)
+        a if a.shape == shape or (a.ndim == 0 and n not in code.contiguous) else np.broadcast_to(a, shape)
+        for n, a in enumerate(arrays)
     ]
     blocks, split = _blocks(shape)
     groups = [[b] for b in range(len(blocks))]
@@ -346,6 +348,7 @@ def _run_block(code: Code, program: Program, index: tuple[slice, ...], extent: S
             np.add(part, o, part)
 
 
+@functools.lru_cache(maxsize=256)
 def _blocks(shape: Shape) -> tuple[list[tuple[tuple[slice, ...], Shape]], int]:
     """The blocks of a shape, each an index and its extent, in C order; and the last axis that is split."""
     axis = next(k for k in range(len(shape)) if math.prod(shape[k + 1 :]) <= BLOCK)
