@@ -18,8 +18,7 @@ import numpy as np
 from . import errors
 from .shapes import DType, is_float
 
-Weak = type[float] | type[int]  # a Python scalar: it adopts the dtype of its partner (NEP 50)
-Types = tuple[Any, ...]  # of DType | Weak
+Types = tuple[Any, ...]  # of dtypes, and of float and int for Python numbers, which adopt their partner's (NEP 50)
 
 
 class Masked(NamedTuple):

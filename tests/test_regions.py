@@ -78,9 +78,7 @@ def test_a_region_holds_at_most_64_ops_and_24_inputs() -> None:
     for x in xs[1:]:
         total = total + x
     total.sum().backward()
-    node = total._value
     assert all(x.grad.tolist() == [1, 1] for x in xs)
-    assert node is not None
     assert max(len(p.forward.sources) for p in plans._plans.values()) <= 24
 
 

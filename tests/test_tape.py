@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-import time
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -352,12 +351,10 @@ def test_create_graph_leaves_no_cycles(no_gc: None) -> None:
 def test_kept_values_go_as_soon_as_they_were_used(fused: None) -> None:
     x = leaf(np.ones((50, 50)))
     h = gg.exp(x) @ x
-    kept = [r for r in gc.get_referrers(h._value.node) if isinstance(r, list)]
     node = h._value.node
     h.sum().backward()
     assert node.freed
     assert node.inputs == ()
-    assert not kept
 
 
 def test_what_backward_keeps_is_computed_not_declared(fused: None) -> None:
@@ -408,19 +405,30 @@ def test_a_deep_graph_is_freed_without_recursion_when_never_walked(fuse: int) ->
     del h
 
 
-def test_filling_an_array_in_a_loop_is_linear() -> None:
-    def fill(n: int) -> float:
-        start = time.perf_counter()
-        x = gg.zeros(n)
-        c = leaf(0.5)
-        x[0] = c
-        for i in range(1, n):
-            x[i] = x[i - 1] * 0.9999
-        (g,) = gg.autograd.grad(x[n - 1], c)
-        np.testing.assert_allclose(g.item(), 0.9999 ** (n - 1), rtol=1e-9)
-        return time.perf_counter() - start
+def fill(n: int) -> None:
+    x = gg.zeros(n)
+    c = leaf(0.5)
+    x[0] = c
+    for i in range(1, n):
+        x[i] = x[i - 1] * 0.9999
+    (g,) = gg.autograd.grad(x[n - 1], c)
+    np.testing.assert_allclose(g.item(), 0.9999 ** (n - 1), rtol=1e-9)
 
+
+def test_filling_a_long_array_in_a_loop() -> None:
     fill(100_000)
+
+
+def test_filling_an_array_in_a_loop_takes_memory_linear_in_its_length() -> None:
+    def peak(n: int) -> int:
+        tracemalloc.start()
+        fill(n)
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    peak(100)  # makes the plans
+    assert peak(4000) < 5 * peak(1000)  # 16 times as much if a step kept the whole array
 
 
 def test_filling_a_loop_writes_in_place() -> None:

@@ -318,7 +318,6 @@ def test_description() -> None:
     assert [10, 20, 30][gg.tensor(1)] == 20
     assert bool(gg.tensor(0.0)) is False
     assert {x: 1}[x] == 1
-    assert hash(x) == id(x) >> 4 or isinstance(hash(x), int)
     with pytest.raises(TypeError, match="0-d"):
         len(gg.tensor(1))
     with pytest.raises(TypeError, match="0-d"):

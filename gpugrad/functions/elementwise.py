@@ -68,26 +68,8 @@ def _public(op: Op) -> Callable[..., Tensor]:
     return function
 
 
-def _with_default(op: Op, **defaults: float) -> Callable[..., Tensor]:
-    """An op whose second operand is a parameter with a default."""
-    name, value = next(iter(defaults.items()))
-
-    def function(x: Any, parameter: Any = value) -> Tensor:
-        return apply(op, (x, parameter))
-
-    function.__name__ = op.name
-    function.__doc__ = _public(op).__doc__
-    function.__signature__ = inspect.Signature([  # type: ignore[attr-defined]
-        inspect.Parameter("x", inspect.Parameter.POSITIONAL_ONLY),
-        inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY, default=value),
-    ])  # fmt: skip
-    return function
-
-
 ELEMENTWISE: dict[str, Callable[..., Tensor]] = {op.name: _public(op) for op in TABLE.values() if op.public}
 ELEMENTWISE["power"] = power
-ELEMENTWISE["leaky_relu"] = _with_default(ew.leaky_relu, negative_slope=0.01)
-ELEMENTWISE["elu"] = _with_default(ew.elu, alpha=1.0)
 del ELEMENTWISE["clip"], ELEMENTWISE["where"]
 ELEMENTWISE["abs"] = ELEMENTWISE["absolute"]
 
@@ -162,7 +144,27 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
     return apply(ew.gelu if approximate == "none" else ew.gelu_tanh, (x,))
 
 
-ELEMENTWISE["gelu"] = gelu
+def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Tensor:
+    """x where positive, negative_slope * x elsewhere; its derivative at 0 is negative_slope by convention.
+
+    >>> import gpugrad as gg
+    >>> gg.leaky_relu([-1.0, 2.0], negative_slope=0.5)
+    tensor([-0.5,  2. ], device='cpu')
+    """
+    return apply(ew.leaky_relu, (x, negative_slope))
+
+
+def elu(x: Any, alpha: Any = 1.0) -> Tensor:
+    """x where positive, alpha * (exp(x) - 1) elsewhere; its derivative at 0 is alpha by convention.
+
+    >>> import gpugrad as gg
+    >>> gg.elu([-1000.0, 2.0], alpha=0.5)
+    tensor([-0.5,  2. ], device='cpu')
+    """
+    return apply(ew.elu, (x, alpha))
+
+
+ELEMENTWISE |= {"gelu": gelu, "leaky_relu": leaky_relu, "elu": elu}
 
 
 def nonzero(x: Any) -> tuple[Tensor, ...]:

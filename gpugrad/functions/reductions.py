@@ -218,7 +218,7 @@ def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
     return structural.cumsum(x, axis=normalize_axis("cumsum", axis, x.ndim))
 
 
-def argsort(x: Any, axis: int | None = -1, stable: bool = True) -> Tensor:
+def argsort(x: Any, axis: int | None = -1) -> Tensor:
     """The indices that sort along an axis (stable). Has no gradient.
 
     >>> import gpugrad as gg
