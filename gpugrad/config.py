@@ -14,6 +14,7 @@ MAX_OPS = 64  # ops in one region
 MAX_INPUTS = 24  # array inputs of one region: as many as a CUDA kernel can safely take
 MAX_HEAVY_INPUTS = 8  # array inputs once together they would hold more than HEAVY_BYTES
 HEAVY_BYTES = 64 << 20
+EXECUTORS = ("auto", "native", "numpy")  # who runs plans on the CPU
 PLAN_CACHE = 2048  # structures whose plans are kept, least recently used out first
 
 
@@ -28,6 +29,9 @@ class Config:
         the op and the line that made one are named; arrays given to ``gg.asarray`` are checked for later changes.
     device: str
         Where new tensors go (default: ``GPUGRAD_DEVICE``, else "cpu"). ``with gg.device(...)`` goes before it.
+    cpu: str
+        Who runs plans on the CPU: "numpy", "native" (compiled; an error without a C++ compiler), or "auto" (default:
+        ``GPUGRAD_CPU``), which compiles a plan that has run 16 times or has done 2**24 operations on elements.
     threads: int
         Threads that large plans on the CPU may use; the default is ``GPUGRAD_NUM_THREADS``, else the number of CPUs
         that this process may use. No result depends on it.
@@ -37,7 +41,7 @@ class Config:
     64
     """
 
-    __slots__ = ("_debug", "_device", "_fuse", "_threads", "canonical_device")
+    __slots__ = ("_cpu", "_debug", "_device", "_fuse", "_threads", "canonical_device")
 
     def __init__(self) -> None:
         self._device = ""  # not asked yet
@@ -45,6 +49,7 @@ class Config:
         self._fuse = MAX_OPS
         self._debug = 0
         self._threads = 0  # 0: not asked yet
+        self._cpu = ""  # not asked yet
         for name in ("fuse", "debug"):
             text = os.environ.get(f"GPUGRAD_{name.upper()}")
             if text:
@@ -81,6 +86,18 @@ class Config:
         self._device = self.canonical_device(value)
 
     @property
+    def cpu(self) -> str:
+        if not self._cpu:
+            self.cpu = os.environ.get("GPUGRAD_CPU") or "auto"
+        return self._cpu
+
+    @cpu.setter
+    def cpu(self, value: str) -> None:
+        if value not in EXECUTORS:
+            raise errors.bad_config("cpu", value, f"one of {', '.join(map(repr, EXECUTORS))}")
+        self._cpu = value
+
+    @property
     def threads(self) -> int:
         if not self._threads:
             text = os.environ.get("GPUGRAD_NUM_THREADS")
@@ -100,7 +117,10 @@ class Config:
         self._threads = value
 
     def __repr__(self) -> str:
-        return f"Config(fuse={self.fuse}, debug={self.debug}, device={self.device!r}, threads={self.threads})"
+        return (
+            f"Config(fuse={self.fuse}, debug={self.debug}, device={self.device!r}, cpu={self.cpu!r}, "
+            f"threads={self.threads})"
+        )
 
 
 def _integer(name: str, text: str) -> int:

@@ -23,7 +23,7 @@ from .ops import (
     select_types,
     without_derivative,
 )
-from .shapes import is_float
+from .shapes import is_16_bit, is_float
 
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)
@@ -99,7 +99,7 @@ def sign(x, y):
     return (0,)
 
 
-@elementwise("1 / {0}", exact=True, domain=(0.4, 3.0))
+@elementwise("gg_reciprocal({0})", exact=True, domain=(0.4, 3.0))
 def reciprocal(x, y):
     "Reciprocal, 1 / x."
     return (-(y * y),)
@@ -112,7 +112,8 @@ def square(x, y):
 
 
 def _cube(x: Any, out: Any) -> None:
-    np.multiply(np.multiply(x, x), x, out)
+    wide = x.astype(np.float32) if is_16_bit(out.dtype) else x  # one rounding per op
+    np.multiply(np.multiply(wide, wide), wide, out, casting="unsafe")
 
 
 @elementwise("{0} * {0} * {0}", numpy=_cube, types=np.square, edges=(0.0,), exact=True, public=False)

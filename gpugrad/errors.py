@@ -317,6 +317,34 @@ def plan_failed(source: str, cause: BaseException) -> InternalError:
     )
 
 
+def no_native(why: str) -> DeviceError:
+    return DeviceError(
+        f"plans cannot be compiled: {why}. GPUGRAD_CPU=native asks for it: install a C++ compiler or name one in CXX, or "
+        f"use GPUGRAD_CPU=auto or numpy."
+    )
+
+
+def compiler_broken(command: str, message: str) -> DeviceError:
+    return DeviceError(
+        f"the C++ compiler {command!r} does not work: {message or 'it ended without a message'}. Name another one in "
+        f"CXX, or use GPUGRAD_CPU=numpy."
+    )
+
+
+def compile_failed(command: str, message: str, text: str) -> InternalError:
+    return InternalError(
+        f"a plan could not be compiled. This is a bug in gpugrad, or the compiler is broken; please report it with this "
+        f"text. GPUGRAD_CPU=numpy runs without a compiler.\n$ {command}\n{message}\n{text}"
+    )
+
+
+def cache_folder(path: str) -> DeviceError:
+    return DeviceError(
+        f"GPUGRAD_CACHE_DIR is {path!r}, but compiled kernels cannot be kept there: it must be a folder that you own and "
+        f"can write to."
+    )
+
+
 def missing_extra(what: str, package: str, extra: str) -> ImportError:
     return ImportError(f"{what} needs the package {package!r}, which is not installed: pip install 'gpugrad[{extra}]'.")
 

@@ -66,6 +66,8 @@ class Value(Operators):
         self.line = ""
 
     def __gpugrad_elementwise__(self, op: Op, args: tuple[Any, ...]) -> Value:
+        if any(isinstance(a, np.ndarray) for a in args):
+            args = tuple(constant(a, self.device) if isinstance(a, np.ndarray) else a for a in args)
         return pending(op, args, self.closer)
 
     def __gpugrad_structural__(self, op: Any, args: tuple[Any, ...], params: dict[str, Any]) -> Value:
@@ -82,6 +84,12 @@ class Value(Operators):
 
 
 Closer = Callable[[Value], Any]
+
+
+def constant(data: Any, device: Any) -> Value:
+    """A value holding a copy of plain data, without gradient."""
+    array = device.backend.take_in(data, None)
+    return Value(array, array.shape, array.dtype, device, False, None, True)
 
 
 def pending(op: Op, args: tuple[Any, ...], close: Closer) -> Value:

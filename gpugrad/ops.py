@@ -48,7 +48,7 @@ class Op:
     body: for a compound op, the same value written in other ops. numpy: a function taking (*inputs, out).
     types: the ufunc whose dtype rules hold, or a function of the operand types.
     exact: correctly rounded, so that its bits do not depend on the memory layout of its operands.
-    domain: the interval(s) on which it is sampled; edges: points to test where it is smooth; kinks: where it is not.
+    casts: it does nothing but convert. domain: the interval(s) on which it is sampled; edges: points to test where it is smooth; kinks: where it is not.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Op:
         edges: tuple[Any, ...] = (),
         kinks: tuple[Any, ...] = (),
         public: bool = True,
+        casts: bool = False,
     ) -> None:
         self.name = name
         self.params = tuple(params)
@@ -82,6 +83,7 @@ class Op:
         self.edges = edges
         self.kinks = kinks
         self.public = public
+        self.casts = casts
         self.is_ufunc = isinstance(numpy, np.ufunc)
         self.loops: dict[Types, Loop] = {}
 
@@ -230,4 +232,5 @@ def cast(dtype: DType) -> Op:
         types=lambda t: Loop((t if isinstance(t, np.dtype) else np.dtype(t),), dtype),
         exact=True,
         public=False,
+        casts=True,
     )

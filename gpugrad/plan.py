@@ -36,7 +36,10 @@ class Program:
     gradient, "m" its mask. outputs: one operand per output, with `dtypes`.
     """
 
-    __slots__ = ("code", "dtypes", "input_dtypes", "instructions", "outputs", "scalars", "sources")
+    __slots__ = (
+        "code", "dtypes", "input_dtypes", "instructions", "native", "outputs", "runs", "scalar_types", "scalars",
+        "sources", "work",
+    )  # fmt: skip
 
     def __init__(self, outputs: Sequence[Sym], names: dict[Sym, Any], scalars: int) -> None:
         """Lower symbols; `names` are those that an array is given for. Equal operations are computed once."""
@@ -44,7 +47,11 @@ class Program:
         self.input_dtypes: list[Any] = []
         self.instructions: list[Instruction] = []
         self.scalars = scalars
-        self.code: Any = None  # the executor's form, made on first use
+        self.scalar_types: list[type | None] = [None] * scalars  # None: not used
+        self.code: Any = None  # the form that the NumPy executor runs, made on first use
+        self.native: Any = None  # the compiled form, made when the policy says so
+        self.runs = 0  # how often it has run, and on how many elements times ops
+        self.work = 0
         known: dict[Sym, Operand] = {}
         seen: dict[Hashable, Operand] = {}
 
@@ -56,6 +63,7 @@ class Program:
             if s.kind == "const":
                 return "k", s.data
             if s.kind == "scalar":
+                self.scalar_types[s.data] = s.dtype
                 return "s", s.data
             assert s.op is not None
             args = tuple(known[a] for a in s.args)

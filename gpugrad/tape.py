@@ -20,7 +20,7 @@ import numpy as np
 from . import debug, errors
 from .backends import Device, Sink
 from .config import MAX_INPUTS, config, grad_mode, set_grad_enabled
-from .expr import Value
+from .expr import Value, constant
 from .plan import Backward, Plan, Request, Structure, plans, structure
 from .shapes import DType, Shape, reduced
 from .structural import StructuralOp, collect, kept, setitem
@@ -335,12 +335,6 @@ def call(op: StructuralOp, args: Sequence[Any], params: dict[str, Any]) -> Value
     if config.debug:
         debug.check_call(op.name, arrays, array)
     return v
-
-
-def constant(data: Any, device: Device) -> Value:
-    """A value holding a copy of plain data, without gradient."""
-    array = device.backend.take_in(data, None)
-    return Value(array, array.shape, array.dtype, device, False, None, True)
 
 
 def written(x: Value, v: Value, index: Any) -> Value:

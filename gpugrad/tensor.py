@@ -19,7 +19,7 @@ from . import debug, errors, structural, tape, walk
 from . import elementwise as ew
 from .backends import Device, default_device, get_device
 from .config import config, grad_mode, no_grad
-from .expr import Value, fitting, pending
+from .expr import Value, constant, fitting, pending
 from .index import is_basic, is_everything, normalize_index
 from .operators import Operators
 from .ops import TABLE, Op, cast
@@ -417,7 +417,7 @@ class Tensor(Operators):
         if gradient is None:
             if self.size != 1:
                 raise errors.backward_needs_gradient(self.shape)
-            return tape.constant(np.ones(self.shape, self.dtype), self.device)
+            return constant(np.ones(self.shape, self.dtype), self.device)
         g = _as_tensor(gradient, self.device)
         if type(gradient) is not Tensor and g.dtype != self.dtype:
             g = g.astype(self.dtype)
@@ -688,7 +688,7 @@ def operand(a: Any, device: Device) -> Value:
         return a._value
     array = a if isinstance(a, np.ndarray) else np.asarray(a)
     check_array(array, a)
-    return tape.constant(array, device)
+    return constant(array, device)
 
 
 def check_array(array: Any, given: Any) -> None:

@@ -16,13 +16,13 @@ from . import debug, errors
 from . import elementwise as ew
 from .backends import Sink
 from .config import config, set_grad_enabled
-from .expr import Value
+from .expr import Value, constant
 from .ops import Masked, cast, evaluate
 from .plan import Backward, Program, Request
 from .shapes import DType, Shape, reduced, summed_axes
 from .structural import At, Call, Zeroed, index_add, setitem, spread, sum_to
 from .symbolic import BOOL, Graph, Sym
-from .tape import LOCK, Called, Leaf, Node, Region, Slot, close, constant, reachable
+from .tape import LOCK, Called, Leaf, Node, Region, Slot, close, reachable
 
 
 class Adjoint:

@@ -18,16 +18,19 @@ settings.load_profile("gpugrad")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuse", type=int, default=64, help="the most ops in one region")
     parser.addoption("--device", default="cpu", help="the device that the tests use")
+    parser.addoption("--cpu", default=gg.config.cpu, help="who runs plans on the CPU: auto, native or numpy")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return f"gpugrad {gg.__version__}: fuse={config.getoption('--fuse')}, device={config.getoption('--device')}"
+    settings = ", ".join(f"{name}={config.getoption(f'--{name}')}" for name in ("fuse", "device", "cpu"))
+    return f"gpugrad {gg.__version__}: {settings}"
 
 
 @pytest.fixture(autouse=True)
 def _settings(request: pytest.FixtureRequest) -> Iterator[None]:
     gg.config.fuse = request.config.getoption("--fuse")
     gg.set_default_device(request.config.getoption("--device"))
+    gg.config.cpu = request.config.getoption("--cpu")
     yield
     gg.config.fuse, gg.config.debug = 64, 0
 
@@ -36,6 +39,16 @@ def _settings(request: pytest.FixtureRequest) -> Iterator[None]:
 def fused(request: pytest.FixtureRequest) -> None:
     """For tests that count regions: they say nothing about fuse=1."""
     gg.config.fuse = 64
+
+
+@pytest.fixture
+def native() -> None:
+    """For tests of compiled plans, on a machine that can compile."""
+    from gpugrad.backends import native
+
+    if native.why_not():
+        pytest.skip(native.why_not())
+    gg.config.cpu = "native"
 
 
 @pytest.fixture

@@ -28,14 +28,14 @@ LAYERS = [
     "ops", "coefficients", "elementwise", "operators", "structural",
     "debug", "expr", "symbolic",
     "plan", "backends",
-    "backends.threads", "backends.numpy", "tape", "walk",
+    "codegen", "backends.threads", "backends.numpy", "backends.compiler", "backends.native", "backends.cpu", "tape", "walk",
     "tensor", "autograd",
     "functions.creation", "functions.elementwise", "functions.shaping", "functions.indexing", "functions.reductions",
     "functions.contraction", "functions", "random", "serialize",
     "nn.module", "nn.init", "nn.functional", "nn.layers", "nn", "optim", "graph", "", "demo", "__main__",
 ]  # fmt: skip
 # Imported when first used, not with the module: nothing below depends on them being there.
-LAZY = {("backends", "backends.numpy"), ("tensor", "")}
+LAZY = {("backends", "backends.cpu"), ("tensor", "")}
 
 
 def modules() -> list[str]:

@@ -139,12 +139,12 @@ def get_device(name: Any) -> Device:
         raise errors.unknown_device(name)
     if kind == "cuda":
         raise errors.no_cuda(name, why_no_cuda())
-    from .numpy import NumpyBackend
+    from .cpu import CpuBackend
 
     canonical = "cpu" if index in ("", "0") else f"cpu:{int(index)}"
     with _lock:
         if canonical not in _devices:
-            _devices[canonical] = Device(canonical, NumpyBackend())
+            _devices[canonical] = Device(canonical, CpuBackend())
         return _devices.setdefault(name, _devices[canonical])
 
 

@@ -1,4 +1,4 @@
-"""The CPU: plans as NumPy calls.
+"""The NumPy executor: plans as NumPy calls. It is the reference, and always there.
 
 A program becomes a generated Python function of ufunc calls with outputs given, so that it makes no temporaries but a
 few scratch buffers. A large array is run block by block, so that a chain of ops touches memory once, on a few threads
@@ -13,7 +13,6 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -120,63 +119,24 @@ class Code:
         self.function = namespace["plan"]
 
 
-class NumpyBackend:
-    """The `Backend` of the CPU."""
+def source(program: Program) -> str:
+    """The text of a program as this executor runs it."""
+    return _code(program).text
 
-    @property
-    def xp(self) -> Any:
-        return np
 
-    def take_in(self, data: Any, dtype: DType | None) -> Any:
-        return np.array(data, dtype, order="C")
-
-    def to_host(self, array: Any) -> Any:
-        return array
-
-    def empty(self, shape: Shape, dtype: DType) -> Any:
-        return np.empty(shape, dtype)
-
-    def accumulate(self, buffer: Any, array: Any) -> None:
+def run(program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]) -> None:
+    """Run a program over arrays that broadcast to `shape`, writing its outputs to `sinks`."""
+    code = _code(program)
+    try:
         with np.errstate(all="ignore"):
-            (np.logical_or if buffer.dtype.kind == "b" else np.add)(buffer, array, buffer)
-
-    def scatter_add(self, buffer: Any, index: Any, array: Any) -> None:
-        if is_16_bit(buffer.dtype):  # sums of many small terms saturate: add in float32, round once
-            wide = buffer.astype(np.float32)
-            self.scatter_add(wide, index, array.astype(np.float32))
-            np.copyto(buffer, wide, casting="unsafe")
-            return
-        rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
-        if isinstance(rows, np.ndarray) and rows.dtype.kind in "iu" and buffer.ndim > 1 and rows.size:
-            _add_rows(buffer, rows.ravel().astype(np.intp), array.reshape(rows.size, *buffer.shape[1:]))
-        elif _has_arrays(index):
-            np.add.at(buffer, index, array)
-        else:  # a basic or a boolean index names no element twice
-            buffer[index] += array
-
-    def sole_owner(self, array: Any) -> bool:
-        return bool(array.base is None and array.flags.owndata and sys.getrefcount(array) <= _SOLE)
-
-    def synchronize(self) -> None:
-        """Nothing to wait for: calls return when they are done."""
-
-    def source(self, program: Program) -> str:
-        return _code(program).text
-
-    def run(
-        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]
-    ) -> None:
-        code = _code(program)
-        try:
-            with np.errstate(all="ignore"):
-                if math.prod(shape) <= BLOCK:
-                    _run_whole(code, program, shape, arrays, scalars, sinks)
-                else:
-                    _run_blocks(code, program, shape, arrays, scalars, sinks)
-        except (MemoryError, KeyboardInterrupt, RecursionError):
-            raise
-        except Exception as e:  # ends in an error that carries the text: nothing is retried another way
-            raise errors.plan_failed(code.text, e) from e
+            if math.prod(shape) <= BLOCK:
+                _run_whole(code, program, shape, arrays, scalars, sinks)
+            else:
+                _run_blocks(code, program, shape, arrays, scalars, sinks)
+    except (MemoryError, KeyboardInterrupt, RecursionError):
+        raise
+    except Exception as e:  # ends in an error that carries the text: nothing is retried another way
+        raise errors.plan_failed(code.text, e) from e
 
 
 def _code(program: Program) -> Code:
@@ -361,44 +321,3 @@ def _blocks(shape: Shape) -> tuple[list[tuple[tuple[slice, ...], Shape]], int]:
             index = (*(slice(i, i + 1) for i in lead), slice(start, stop), *(slice(0, n) for n in inner))
             blocks.append((index, (*(1 for _ in lead), stop - start, *inner)))
     return blocks, axis
-
-
-def _has_arrays(index: Any) -> bool:
-    items = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(i, (np.ndarray, list)) and np.asarray(i).dtype.kind != "b" for i in items)
-
-
-def _add_rows(buffer: Any, rows: Any, values: Any) -> None:
-    """buffer[rows] += values with duplicates: equal rows are brought together and summed in the order they came."""
-    rows = np.where(rows < 0, rows + len(buffer), rows)
-    order = np.argsort(rows, kind="stable")
-    ordered = rows[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    if values.dtype.kind == "b":
-        buffer[ordered[starts]] |= np.logical_or.reduceat(values[order], starts, axis=0)
-    else:
-        buffer[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)
-
-
-def _calibrate() -> int:
-    """References to an array that only its owner holds, as `sole_owner` sees them."""
-    counts: list[int] = []
-
-    class Probe:
-        def sole_owner(self, array: Any) -> None:
-            counts.append(sys.getrefcount(array))
-
-    class Owner:
-        array = np.empty(1)
-
-    holder = Owner()
-    holder.array = np.empty(1)
-    Probe().sole_owner(holder.array)
-    return counts[0] if not _free_threaded() else -1
-
-
-def _free_threaded() -> bool:
-    return not getattr(sys, "_is_gil_enabled", lambda: True)()
-
-
-_SOLE = _calibrate()

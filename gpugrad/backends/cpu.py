@@ -1,0 +1,142 @@
+"""The CPU: which executor runs a plan, and what a device must do besides.
+
+A plan can be run by NumPy or compiled. Under ``GPUGRAD_CPU=auto`` (the default) it is compiled once it has run RUNS times or
+has done WORK operations on elements; until then, and where there is no compiler, NumPy runs it. The rule looks at nothing
+but what the program has done, so that a program that is run twice gives the same bits twice.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import errors
+from ..config import config
+from ..plan import Program
+from ..shapes import DType, Shape, is_16_bit
+from . import Sink, native
+from . import numpy as reference
+
+RUNS = 16  # a structure that has run so often is part of a loop
+WORK = 1 << 24  # operations on elements: what takes NumPy about as long as a small part of a compilation
+
+
+class CpuBackend:
+    """The `Backend` of the CPU."""
+
+    @property
+    def xp(self) -> Any:
+        return np
+
+    def take_in(self, data: Any, dtype: DType | None) -> Any:
+        return np.array(data, dtype, order="C")
+
+    def to_host(self, array: Any) -> Any:
+        return array
+
+    def empty(self, shape: Shape, dtype: DType) -> Any:
+        return np.empty(shape, dtype)
+
+    def run(
+        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]
+    ) -> None:
+        kernel = program.native
+        if kernel is None or config._cpu != "native":
+            kernel = _chosen(program, shape)
+        if kernel:
+            native.run(kernel, shape, arrays, scalars, sinks)
+        else:
+            reference.run(program, shape, arrays, scalars, sinks)
+
+    def source(self, program: Program) -> str:
+        return reference.source(program)
+
+    def accumulate(self, buffer: Any, array: Any) -> None:
+        with np.errstate(all="ignore"):
+            (np.logical_or if buffer.dtype.kind == "b" else np.add)(buffer, array, buffer)
+
+    def scatter_add(self, buffer: Any, index: Any, array: Any) -> None:
+        if is_16_bit(buffer.dtype):  # sums of many small terms saturate: add in float32, round once
+            wide = buffer.astype(np.float32)
+            self.scatter_add(wide, index, array.astype(np.float32))
+            np.copyto(buffer, wide, casting="unsafe")
+            return
+        rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+        if isinstance(rows, np.ndarray) and rows.dtype.kind in "iu" and buffer.ndim > 1 and rows.size:
+            _add_rows(buffer, rows.ravel().astype(np.intp), array.reshape(rows.size, *buffer.shape[1:]))
+        elif _has_arrays(index):
+            np.add.at(buffer, index, array)
+        else:  # a basic or a boolean index names no element twice
+            buffer[index] += array
+
+    def sole_owner(self, array: Any) -> bool:
+        return bool(array.base is None and array.flags.owndata and sys.getrefcount(array) <= _SOLE)
+
+    def synchronize(self) -> None:
+        """Nothing to wait for: calls return when they are done."""
+
+
+def _chosen(program: Program, shape: Shape) -> Any:
+    """The compiled form of a program if it is to be used now, False if NumPy is to run it."""
+    mode = config.cpu
+    if mode == "numpy":
+        return False
+    kernel = program.native
+    if kernel is not None:
+        return kernel
+    if mode == "auto":
+        program.runs += 1
+        program.work += max(1, len(program.instructions)) * math.prod(shape)
+        if program.runs < RUNS and program.work < WORK:
+            return False
+        if native.why_not():
+            return False
+    elif native.why_not():
+        raise errors.no_native(native.why_not())
+    program.native = False if native.missing(program) else native.Kernel(program)
+    return program.native
+
+
+def _has_arrays(index: Any) -> bool:
+    items = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(i, (np.ndarray, list)) and np.asarray(i).dtype.kind != "b" for i in items)
+
+
+def _add_rows(buffer: Any, rows: Any, values: Any) -> None:
+    """buffer[rows] += values with duplicates: equal rows are brought together and summed in the order they came."""
+    rows = np.where(rows < 0, rows + len(buffer), rows)
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    if values.dtype.kind == "b":
+        buffer[ordered[starts]] |= np.logical_or.reduceat(values[order], starts, axis=0)
+    else:
+        buffer[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)
+
+
+def _calibrate() -> int:
+    """References to an array that only its owner holds, as `sole_owner` sees them."""
+    counts: list[int] = []
+
+    class Probe:
+        def sole_owner(self, array: Any) -> None:
+            counts.append(sys.getrefcount(array))
+
+    class Owner:
+        array = np.empty(1)
+
+    holder = Owner()
+    holder.array = np.empty(1)
+    Probe().sole_owner(holder.array)
+    return counts[0] if not _free_threaded() else -1
+
+
+def _free_threaded() -> bool:
+    return not getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+_SOLE = _calibrate()

@@ -1,0 +1,187 @@
+"""Compiled plans: a program's C text, built by the system's compiler, run by the driver in `kernels/host.cpp`.
+
+A kernel takes NumPy's own array objects and reads their addresses, shapes and strides itself, so that a call costs
+about a microsecond. The GIL is dropped while it runs; large work is divided among threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import codegen, errors
+from ..config import config
+from ..plan import Program
+from ..shapes import Shape
+from . import Sink, compiler
+from .threads import share
+
+SHARED = 32768  # elements: less is not worth handing to other threads
+PARTS = 4  # per thread, so that a thread that is held up does not hold up the others
+ARRAYS = 128  # inputs, and outputs, that the driver has room for (MAX_ARRAYS)
+_SCALARS: dict[Any, Any] = {float: ctypes.c_double, int: ctypes.c_longlong, bool: ctypes.c_bool, None: ctypes.c_double}
+
+
+class _Call(ctypes.Structure):
+    """gg_call of host.h."""
+
+    _fields_ = (
+        ("shape", ctypes.c_void_p),
+        ("dims", ctypes.c_longlong),
+        ("accumulate", ctypes.c_longlong),
+        ("part", ctypes.c_longlong),
+        ("parts", ctypes.c_longlong),
+        ("partial", ctypes.c_void_p),
+        ("groups", ctypes.c_longlong),
+        ("bytes", ctypes.c_longlong),
+    )
+
+
+class Kernel:
+    """A compiled program. entry: its function; it takes arrays, scalars, outputs and a `_Call`."""
+
+    __slots__ = ("entry", "library", "text")
+
+    def __init__(self, program: Program) -> None:
+        self.text = codegen.host(program)
+        driver = _driver()
+        self.library = compiler.load(codegen.complete(self.text))
+        ctypes.c_void_p.in_dll(self.library, "gg_drive").value = driver
+        self.entry = self.library.gg_run
+        self.entry.restype = ctypes.c_longlong
+        self.entry.argtypes = [
+            *(ctypes.py_object for _ in program.sources),
+            *(_SCALARS[t] for t in program.scalar_types),
+            *(ctypes.py_object for _ in program.outputs),
+            ctypes.c_void_p,
+        ]
+
+
+@functools.cache
+def _driver() -> int:
+    """The address of the driver, compiled on first use."""
+    text = (codegen.folder() / "host.cpp").read_text(encoding="utf-8")
+    library = compiler.load(codegen.complete(text))
+    library.gg_setup.argtypes = [ctypes.c_longlong]
+    library.gg_setup.restype = None
+    library.gg_setup(object.__basicsize__)
+    _libraries.append(library)
+    address = ctypes.cast(library.gg_drive, ctypes.c_void_p).value
+    assert address is not None
+    return address
+
+
+_libraries: list[ctypes.CDLL] = []
+
+
+@functools.cache
+def why_not() -> str:
+    """Why plans cannot be compiled here, in words; empty if they can."""
+    if not compiler.compiler():
+        return compiler.why_none()
+    probe = np.arange(6, dtype=np.float32).reshape(2, 3)[:, ::2]
+    found = (ctypes.c_longlong * 4).from_address(id(probe) + object.__basicsize__)
+    axes = (ctypes.c_longlong * 2).from_address(found[2])
+    steps = (ctypes.c_longlong * 2).from_address(found[3])
+    if (found[0], found[1] & 0xFFFFFFFF, *axes, *steps) != (probe.ctypes.data, 2, 2, 2, *probe.strides):
+        return "the array objects of this NumPy are laid out in an unknown way"
+    return ""
+
+
+def missing(program: Program) -> str:
+    """Why a program is not compiled but run by NumPy, in words; empty if it is."""
+    if max(len(program.sources), len(program.outputs)) > ARRAYS:
+        return f"more than {ARRAYS} arrays"
+    return codegen.missing(program)
+
+
+@functools.lru_cache(maxsize=1024)
+def _shape(shape: Shape) -> Any:
+    return (ctypes.c_longlong * max(1, len(shape)))(*shape)
+
+
+class _Calls(threading.local):
+    """The argument block of a thread, filled anew for each call."""
+
+    def __init__(self) -> None:
+        self.block = _Call()
+        self.address = ctypes.addressof(self.block)
+
+
+_calls = _Calls()
+
+
+def run(kernel: Kernel, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]) -> None:
+    """Run a kernel over arrays that broadcast to `shape`. Raises MemoryError; nothing else can fail."""
+    accumulate = 0
+    buffers = []
+    for k, s in enumerate(sinks):
+        buffers.append(s.buffer)
+        if s.accumulate:
+            accumulate |= 1 << k
+    extent = _shape(shape)
+    call = _calls.block
+    call.shape = ctypes.addressof(extent)
+    call.dims = len(shape)
+    call.accumulate = accumulate
+    call.part, call.parts, call.partial = 0, 1, None
+    if config.threads > 1 and math.prod(shape) >= SHARED:
+        return _run_shared(kernel, (*arrays, *scalars, *buffers), call)
+    if kernel.entry(*arrays, *scalars, *buffers, _calls.address):
+        raise MemoryError("a compiled plan found no memory for its sums")
+
+
+def _run_shared(kernel: Kernel, arguments: tuple[Any, ...], call: _Call) -> None:
+    """The same, divided among threads. How the work may be divided follows from the shape alone."""
+    call.part = -1
+    kernel.entry(*arguments, _calls.address)
+    partial = np.empty(call.bytes + 64, np.uint8) if call.bytes else None
+    if partial is not None:
+        start = partial.ctypes.data
+        call.partial = start + -start % 64
+    parts = min(call.groups, PARTS * config.threads)
+    fields = (call.shape, call.dims, call.accumulate)
+    memory = call.partial
+    failed = []
+
+    def work(supply: Iterator[int]) -> None:
+        block = _Call(*fields, 0, parts, memory)
+        address = ctypes.addressof(block)
+        for part in supply:
+            block.part = part
+            if kernel.entry(*arguments, address):
+                failed.append(part)
+
+    if parts > 1:
+        share(work, list(range(parts)), config.threads)
+        if failed:
+            raise MemoryError("a compiled plan found no memory for its sums")
+        call.part = call.parts = parts
+    else:
+        call.part, call.parts = 0, 1
+    if kernel.entry(*arguments, _calls.address):
+        raise MemoryError("a compiled plan found no memory for its sums")
+
+
+def describe() -> list[str]:
+    """What `gpugrad info` says of this executor."""
+    reason = why_not()
+    if reason:
+        return [f"not available: {reason}"]
+    try:
+        found = [f"{' '.join(compiler.compiler())}: {compiler.version()}"]
+    except errors.GpugradError as e:
+        return [f"not available: {e}"]
+    library = "glibc's vector library" if "-DGG_LIBMVEC" in compiler.flags() else "one call per element"
+    kept = (
+        "as long as the process lives: the cache folder cannot be written"
+        if compiler.is_temporary()
+        else str(compiler.folder())
+    )
+    return [*found, f"exp, sin, tanh, ...: {library}", f"kernels are kept in {kept}"]

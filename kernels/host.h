@@ -1,0 +1,31 @@
+// What a compiled kernel and the driver (host.cpp) share: how one is called by the other.
+
+union gg_scalar {  // the value of a Python number
+    float64 number;
+    int64 integer;
+};
+
+struct gg_kernel {
+    int64 inputs, outputs;
+    const int32* types;  // of the inputs, then of the outputs: their place in codegen.TYPES
+    void (*body)(const char* const* in, const gg_scalar* scalars, char* const* out, int64 n);  // n: a multiple of 64
+};
+
+struct gg_call {
+    const int64* shape;    // of the iteration
+    int64 dims;
+    int64 accumulate;      // bit n: output n is added to what is there
+    int64 part, parts;     // which part of the work, of how many; part == parts brings partial sums together
+    void* partial;         // where partial sums are kept between parts
+    int64 groups, bytes;   // answers to part == -1: how far the work can be divided, and the size of `partial`
+};
+
+// Runs a kernel on arrays (NumPy's own objects): 0, or 1 if memory ran out.
+typedef int64 gg_driver(const gg_kernel*, void* const* arrays, const gg_scalar*, const gg_call*);
+
+#define GG_EXPORT extern "C" __attribute__((visibility("default")))
+#if defined(__clang__)
+#define GG_EACH(j, n) _Pragma("clang loop vectorize(assume_safety)") for (int64 j = 0; j < (n & -64); ++j)
+#else
+#define GG_EACH(j, n) _Pragma("GCC ivdep") for (int64 j = 0; j < (n & -64); ++j)
+#endif
