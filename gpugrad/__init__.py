@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from . import autograd, debug, errors, graph, nn, optim, random
 from .backends import Device, device, get_device, set_default_device
+from .buffers import memory
 from .config import config, enable_grad, no_grad, set_grad_enabled
 from .functions.contraction import dot, einsum, tensordot
 from .functions.creation import (
@@ -65,7 +66,7 @@ __all__ = [
     "Device", "Tensor", "all", "any", "arange", "argmax", "argmin", "argsort", "array", "asarray", "autograd",
     "broadcast_to", "clip", "concatenate", "config", "cumsum", "debug", "device", "dot", "einsum", "empty", "empty_like",
     "enable_grad", "errors", "expand_dims", "eye", "flip", "full", "full_like", "get_device", "graph", "linspace", "load",
-    "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "moveaxis", "nn", "no_grad", "nonzero", "ones",
+    "log_softmax", "logsumexp", "matmul", "max", "mean", "memory", "min", "moveaxis", "nn", "no_grad", "nonzero", "ones",
     "ones_like", "optim", "pad", "power", "prod", "random", "ravel", "repeat", "reshape", "roll", "round", "save",
     "set_default_device", "set_grad_enabled", "softmax", "sort", "split", "squeeze", "stack", "std", "sum", "swapaxes",
     "take", "take_along_axis", "tensor", "tensordot", "tile", "transpose", "var", "wait", "where", "zeros", "zeros_like",

@@ -210,6 +210,11 @@ def host(program: Program) -> str:
             *numbers,
             "    return gg_drive(&kernel, arrays, s, call);",
             "}",
+            "GG_EXPORT int64 gg_run_many(void* const* arrays, const gg_scalar* s, const gg_call* calls, int64 count, int64* next) {",
+            "    for (int64 n; (n = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED)) < count;)",
+            f"        if (gg_drive(&kernel, arrays + calls[n].item * {inputs + outputs}, s, calls + n)) return 1;",
+            "    return 0;",
+            "}",
             "",
         ]
     )

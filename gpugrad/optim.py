@@ -1,6 +1,6 @@
 """Optimizers, learning-rate schedules, gradient clipping. Names and update rules are PyTorch's.
 
-A step is one region per parameter: the new parameter and its state are the outputs of one plan.
+A step is one plan, run over all parameters in one call: the new parameter and its state are its outputs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from . import elementwise as ew
-from . import errors
+from . import errors, tape
 from .config import no_grad
 from .functions.creation import full, zeros_like
 from .functions.elementwise import clip
@@ -51,22 +51,61 @@ class Optimizer:
             p.zero_grad()
 
     def step(self) -> None:
-        """Update every parameter that has a gradient."""
+        """Update every parameter that has a gradient: those alike (dtype, device, age) by one plan, in one call."""
+        groups: dict[Any, list[int]] = {}
+        for n, p in enumerate(self.params):
+            if p.grad is not None:
+                alike = (p.dtype, p.device, self.steps[n], len(self.state[n])) if self.elementwise else n
+                groups.setdefault(alike, []).append(n)
         with no_grad():
-            for n, p in enumerate(self.params):
-                g = p.grad
-                if g is None:
-                    continue
-                new, *state = self.update(p, g, self.state[n], self.steps[n] + 1)
-                del g
-                wait(new, *state)  # one region, all its outputs
-                self.state[n] = state
-                self.steps[n] += 1
-                p._write(new, "step")
+            for members in groups.values():
+                if self.elementwise:
+                    self._step_together(members)
+                else:
+                    self._step_alone(members[0])
+
+    def _step_together(self, members: list[int]) -> None:
+        n = members[0]
+        stand_ins = [Tensor(tape.stand_in(t.dtype, t.device)) for t in self._tensors(n)]
+        new = self.update(stand_ins[0], stand_ins[1], stand_ins[2:], self.steps[n] + 1)
+        many = [[t._value for t in self._tensors(m)] for m in members]
+        replaced = [0, *range(2, len(new) + 1)]
+        results = tape.apply_to_many([t._value for t in stand_ins], [t._value for t in new], many, replaced)
+        del many
+        for m, (p, *state) in zip(members, results, strict=True):
+            self.steps[m] += 1
+            if p is not self.params[m]._value:
+                self.params[m]._write(Tensor(p), "step")
+            if not self.state[m] or any(t._value is not v for t, v in zip(self.state[m], state, strict=True)):
+                self.state[m] = [Tensor(v) for v in state]
+
+    def _tensors(self, n: int) -> list[Tensor]:
+        g = self.params[n].grad
+        assert g is not None
+        return [self.params[n], g, *self.state[n]]
+
+    def _step_alone(self, n: int) -> None:
+        p, g, *old = self._tensors(n)
+        new, *state = self.update(p, g, old, self.steps[n] + 1)
+        del g
+        wait(new, *state)  # one region, all its outputs
+        self.state[n] = state
+        self.steps[n] += 1
+        p._write(new, "step")
 
     def update(self, p: Tensor, g: Tensor, state: list[Tensor], t: int) -> Sequence[Tensor]:
-        """The new parameter and its new state, at its t-th step."""
+        """The new parameter and its new state, at its t-th step. `state` is empty at the first.
+
+        A class of your own may compute anything here. With ``elementwise = True`` it promises one formula, element by
+        element, for all parameters of one dtype and age: it is then evaluated once, on stand-ins, and applied to all.
+        """
         raise NotImplementedError
+
+    elementwise = False  # whether `update` is one formula, element by element, for all parameters of one dtype and age
+
+    def __init_subclass__(cls) -> None:
+        if "update" in vars(cls) and "elementwise" not in vars(cls):
+            cls.elementwise = False
 
     def state_dict(self) -> dict[str, Any]:
         """What is needed to go on later: the steps taken and the state of each parameter."""
@@ -123,6 +162,8 @@ class SGD(Optimizer):
         _check("nesterov", nesterov, not nesterov or momentum > 0)
         self.momentum, self.nesterov, self.weight_decay = float(momentum), nesterov, float(weight_decay)
 
+    elementwise = True
+
     def update(self, p: Tensor, g: Tensor, state: list[Tensor], t: int) -> Sequence[Tensor]:
         if self.weight_decay:
             g = g + self.weight_decay * p
@@ -148,6 +189,7 @@ class Adam(Optimizer):
     """
 
     decoupled = False
+    elementwise = True
 
     def __init__(
         self, params: Iterable[Tensor], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
@@ -169,9 +211,9 @@ class Adam(Optimizer):
             g = g + self.weight_decay * p
         m = b1 * m + (1 - b1) * g
         v = b2 * v + (1 - b2) * (g * g)
-        rate = self.lr / (1 - b1**t)
-        root = math.sqrt(1 - b2**t)
-        return old - rate * m / (apply(ew.sqrt, (v,)) / root + self.eps), m, v
+        root = math.sqrt(1 - b2**t)  # both corrections at the end of section 2 of the paper: one division fewer
+        rate = self.lr * root / (1 - b1**t)
+        return old - rate * m / (apply(ew.sqrt, (v,)) + self.eps * root), m, v
 
 
 class AdamW(Adam):

@@ -270,46 +270,122 @@ def reduce_sum(v: Value, axes: tuple[int, ...], keepdims: bool) -> Value:
         return _close([v], axes, keepdims)
 
 
+class _Job:
+    """A region about to be computed: everything that can be done before anything has changed."""
+
+    __slots__ = ("arrays", "axes", "extent", "found", "outputs", "plan", "recorded", "sinks")
+
+    def __init__(self, roots: list[Value], axes: tuple[int, ...] | None, keepdims: bool) -> None:
+        root = roots[0]
+        self.found = found = structure(roots, close)
+        self.plan = plans.get(found)
+        self.axes = axes
+        self.extent = extent = root.shape
+        backend = root.device.backend
+        if axes is None:
+            self.outputs = roots
+            self.recorded = root.requires_grad and type(root.node) is not Leaf
+            self.arrays = [backend.empty(extent, r.dtype) for r in roots]
+            self.sinks = [Sink(a) for a in self.arrays]
+        else:
+            self.recorded = root.requires_grad and grad_mode.enabled
+            shape = reduced(extent, axes, keepdims)
+            total = Value(None, shape, root.dtype, root.device, self.recorded, None, True)
+            if config._debug:
+                total.line = debug.user_line()
+            self.outputs = [total]
+            self.arrays = [backend.empty(shape, root.dtype)]
+            self.sinks = [Sink(self.arrays[0].reshape(reduced(extent, axes, True)), axes)]
+        if config._debug:
+            debug.check_borrowed(found.inputs)
+
+    def run(self) -> None:
+        backend = self.outputs[0].device.backend
+        backend.run(self.plan.forward, self.extent, self.inputs(), self.found.scalars, self.sinks)
+
+    def inputs(self) -> list[Any]:
+        return [a.array for a in self.found.inputs]
+
+    def finish(self) -> Value:
+        """The values are computed: say so. Nothing here can fail."""
+        found, outputs = self.found, self.outputs
+        debug.counters.forward += 1
+        if config._debug:
+            debug.check_region(found, self.arrays)
+        computed = set(outputs)
+        interior = [v for v in found.nodes if v not in computed]
+        node = None
+        if self.recorded:
+            node = Region(outputs[0], self.arrays[0], self.plan, found, interior, self.extent, self.axes)
+        # A value with its array in place is computed, so that comes last.
+        mark = weakref.ref(node) if node is not None else _DONE
+        for n, v in enumerate(interior):
+            v.absorbed = mark
+            if node is not None and v.slot is not None and v.requires_grad:
+                node.retained[n] = v.slot
+        if node is not None:
+            outputs[0].node = node
+            node.slot = outputs[0].slot
+        for v, array in zip(outputs, self.arrays, strict=True):
+            v.array = array
+            v.release_operands()
+        return outputs[0]
+
+
 def _close(roots: list[Value], axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Value:
-    root = roots[0]
-    found = structure(roots, close)
-    plan = plans.get(found)
-    backend = root.device.backend
-    extent = root.shape
-    if axes is None:
-        outputs = roots
-        recorded = root.requires_grad and type(root.node) is not Leaf
-        arrays = [backend.empty(extent, r.dtype) for r in roots]
-        sinks = [Sink(a) for a in arrays]
-    else:
-        recorded = root.requires_grad and grad_mode.enabled
-        outputs = [Value(None, reduced(extent, axes, keepdims), root.dtype, root.device, recorded, None, True)]
-        if config.debug:
-            outputs[0].line = debug.user_line()
-        arrays = [backend.empty(outputs[0].shape, root.dtype)]
-        sinks = [Sink(arrays[0].reshape(reduced(extent, axes, True)), axes)]
-    if config.debug:
-        debug.check_borrowed(found.inputs)
-    backend.run(plan.forward, extent, [a.array for a in found.inputs], found.scalars, sinks)
-    debug.counters.forward += 1
-    if config.debug:
-        debug.check_region(found, arrays)
-    inner = set(found.nodes) - set(outputs)
-    interior = [v for v in found.nodes if v in inner]
-    node = Region(outputs[0], arrays[0], plan, found, interior, extent, axes) if recorded else None
-    # Everything that can fail is behind us; a value with its array in place is computed, so that comes last.
-    mark = weakref.ref(node) if node is not None else _DONE
-    for n, v in enumerate(interior):
-        v.absorbed = mark
-        if node is not None and v.slot is not None and v.requires_grad:
-            node.retained[n] = v.slot
-    if node is not None:
-        outputs[0].node = node
-        node.slot = outputs[0].slot
-    for v, array in zip(outputs, arrays, strict=True):
-        v.array = array
-        v.release_operands()
-    return outputs[0]
+    job = _Job(roots, axes, keepdims)
+    job.run()
+    return job.finish()
+
+
+def stand_in(dtype: DType, device: Device) -> Value:
+    """A value of no content, to write a formula with that is then applied to many: see `apply_to_many`."""
+    return Value(device.backend.empty((), dtype), (), dtype, device, False, None, False)
+
+
+def apply_to_many(
+    parameters: Sequence[Value], results: Sequence[Value], many: Sequence[list[Value]], replaced: Sequence[int]
+) -> list[list[Value]]:
+    """One elementwise formula applied to many lists of values: one plan, run over all of them in one call.
+
+    parameters: stand-ins, one per value of each list of `many`. results: pending values made of them. replaced: for each
+    result, which value of a list it is to take the place of. That happens in memory where nobody else can see the old
+    value: the value returned is then the old one, with new content. Nothing requires grad.
+    """
+    with LOCK:
+        found = structure(results, close)
+        plan = plans.get(found)
+        device = parameters[0].device
+        backend = device.backend
+        places = {id(v): n for n, v in enumerate(parameters)}
+        order = [places.get(id(v)) for v in found.inputs]
+        in_place = backend.may_overwrite(plan.forward)
+        answers: list[list[Value]] = []
+        work = []
+        for values in many:
+            for v in values:
+                close(v)
+                del v  # a name that `_unseen` would count
+            shape = values[0].shape
+            new = []
+            for r, k in zip(results, replaced, strict=True):
+                fits = in_place and k < len(values) and values[k].dtype == r.dtype and values[k].shape == shape
+                if fits and _unseen(values, k):
+                    new.append(values[k])
+                else:
+                    new.append(Value(backend.empty(shape, r.dtype), shape, r.dtype, device, False, None, True))
+            arrays = [values[n].array if n is not None else v.array for n, v in zip(order, found.inputs, strict=True)]
+            answers.append(new)
+            work.append((shape, arrays, [Sink(v.array) for v in new]))
+        backend.run_many(plan.forward, found.scalars, work)
+        debug.counters.forward += 1
+    return answers
+
+
+def _unseen(values: list[Value], k: int) -> bool:
+    """True if value k of a list has, besides it, only the one name that is about to be written to."""
+    v = values[k]
+    return v.owned and sys.getrefcount(v) <= _LISTED and bool(v.device.backend.sole_owner(v.array))
 
 
 def call(op: StructuralOp, args: Sequence[Any], params: dict[str, Any]) -> Value:
@@ -386,6 +462,12 @@ class _Probe:
     def name(self) -> int:
         return self.written(self.value)
 
+    def listed(self) -> int:
+        values = [self.value]
+        v = values[0]
+        return sys.getrefcount(v)
+
 
 _SLOT_ONLY = _Probe().writable()
 _ONE_NAME = _Probe().name()
+_LISTED = _Probe().listed()

@@ -15,6 +15,7 @@ import numpy as np
 from . import debug, errors
 from . import elementwise as ew
 from .backends import Sink
+from .buffers import is_whole
 from .config import config, set_grad_enabled
 from .expr import Value, constant
 from .ops import Masked, cast, evaluate
@@ -460,9 +461,9 @@ class Walk:
             self._arrive(target, Adjoint(part, mask, False))
         else:
             array = close(part)
-            if array.base is not None and last:
+            if last and not is_whole(array):
                 array = array.copy()  # its base is about to be written to
-            own = array.base is None and array is not adjoint.array
+            own = is_whole(array) and array is not adjoint.array
             self._arrive(target, Adjoint(array, close(mask) if mask is not None else None, own))
 
 

@@ -11,7 +11,7 @@
 
 namespace {
 
-constexpr int64 TILE = 1024, PAD = 64, MAX_DIMS = 64, MAX_ARRAYS = 128;
+constexpr int64 TILE = 1024, LONG = 16, PAD = 64, MAX_DIMS = 64, MAX_ARRAYS = 128;
 constexpr int64 GROUP = 16384, MAX_GROUPS = 64;  // elements that make a group worth its while; groups of a sum
 constexpr int64 MAX_SLOTS = 1 << 19;             // partial sums that are kept at a time
 constexpr int64 WIDE = 65536;                    // a sum over leading axes that leaves more than this is cut across
@@ -57,6 +57,7 @@ struct Layout {
         count = 1;
         aligned = reinterpret_cast<unsigned long long>(at) % bytes == 0;
     }
+    bool flat() const { return aligned && dims == 1 && stride[0] == item; }
     bool constant() const { return dims == 0 || (dims == 1 && stride[0] == 0); }
 
     // Where element number `at` is; index: its place along each axis.
@@ -496,12 +497,23 @@ struct Run {
         }
     }
 
+    // True if all arrays can be used where they lie: then a few tiles are one.
+    bool flat() const {
+        bool yes = !reducing;
+        for (int64 k = 0; yes && k < kernel->inputs; ++k) yes = inputs[k].flat();
+        for (int64 k = 0; yes && k < kernel->outputs; ++k) yes = sinks[k].out.flat() && !sinks[k].add;
+        return yes;
+    }
+
     // Elements `from` to `to` of the iteration, tile by tile.
     void range(int64 from, int64 to, bool* filled) {
         const char* in[MAX_ARRAYS];
         char* out[MAX_ARRAYS];
-        for (int64 at = from; at < to; at += TILE) {
-            const int64 n = min(TILE, to - at), padded = (n + PAD - 1) / PAD * PAD;
+        const int64 step = flat() ? LONG * TILE : TILE;
+        for (int64 at = from, n; at < to; at += n) {
+            n = min(step, to - at);
+            if (n > TILE) n -= n % TILE;
+            const int64 padded = (n + PAD - 1) / PAD * PAD;
             for (int64 k = 0; k < kernel->inputs; ++k) {
                 const Layout& a = inputs[k];
                 char* tile = tiles[k];

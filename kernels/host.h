@@ -18,6 +18,7 @@ struct gg_call {
     int64 part, parts;     // which part of the work, of how many; part == parts brings partial sums together
     void* partial;         // where partial sums are kept between parts
     int64 groups, bytes;   // answers to part == -1: how far the work can be divided, and the size of `partial`
+    int64 item;            // of many calls: whose arrays
 };
 
 // Runs a kernel on arrays (NumPy's own objects): 0, or 1 if memory ran out.

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import errors
+from ..buffers import is_whole, memory
 from ..config import config
 from ..plan import Program
 from ..shapes import DType, Shape, is_16_bit
@@ -39,7 +40,7 @@ class CpuBackend:
         return array
 
     def empty(self, shape: Shape, dtype: DType) -> Any:
-        return np.empty(shape, dtype)
+        return memory.empty(shape, dtype)
 
     def run(
         self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]
@@ -51,6 +52,18 @@ class CpuBackend:
             native.run(kernel, shape, arrays, scalars, sinks)
         else:
             reference.run(program, shape, arrays, scalars, sinks)
+
+    def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
+        size = sum(math.prod(shape) for shape, _, _ in work)
+        kernel = _chosen(program, (size,))
+        if kernel:
+            native.run_many(kernel, scalars, work)
+        else:
+            for shape, arrays, sinks in work:
+                reference.run(program, shape, arrays, scalars, sinks)
+
+    def may_overwrite(self, program: Program) -> bool:
+        return bool(program.native) and config.cpu != "numpy"
 
     def source(self, program: Program) -> str:
         return reference.source(program)
@@ -74,7 +87,7 @@ class CpuBackend:
             buffer[index] += array
 
     def sole_owner(self, array: Any) -> bool:
-        return bool(array.base is None and array.flags.owndata and sys.getrefcount(array) <= _SOLE)
+        return bool(is_whole(array) and sys.getrefcount(array) <= _SOLE)
 
     def synchronize(self) -> None:
         """Nothing to wait for: calls return when they are done."""

@@ -20,9 +20,9 @@ from ..config import config
 from ..plan import Program
 from ..shapes import Shape
 from . import Sink, compiler
-from .threads import share
+from .threads import share, uninterrupted
 
-SHARED = 32768  # elements: less is not worth handing to other threads
+SHARED = 65536  # elements: less is not worth handing to other threads
 PARTS = 4  # per thread, so that a thread that is held up does not hold up the others
 ARRAYS = 128  # inputs, and outputs, that the driver has room for (MAX_ARRAYS)
 _SCALARS: dict[Any, Any] = {float: ctypes.c_double, int: ctypes.c_longlong, bool: ctypes.c_bool, None: ctypes.c_double}
@@ -40,13 +40,20 @@ class _Call(ctypes.Structure):
         ("partial", ctypes.c_void_p),
         ("groups", ctypes.c_longlong),
         ("bytes", ctypes.c_longlong),
+        ("item", ctypes.c_longlong),
     )
 
 
-class Kernel:
-    """A compiled program. entry: its function; it takes arrays, scalars, outputs and a `_Call`."""
+class _Scalar(ctypes.Union):
+    """gg_scalar of host.h."""
 
-    __slots__ = ("entry", "library", "text")
+    _fields_ = (("number", ctypes.c_double), ("integer", ctypes.c_longlong))
+
+
+class Kernel:
+    """A compiled program. entry: its function; it takes arrays, scalars, outputs and a `_Call`. many: for many calls."""
+
+    __slots__ = ("entry", "library", "many", "text")
 
     def __init__(self, program: Program) -> None:
         self.text = codegen.host(program)
@@ -61,6 +68,9 @@ class Kernel:
             *(ctypes.py_object for _ in program.outputs),
             ctypes.c_void_p,
         ]
+        self.many = self.library.gg_run_many
+        self.many.restype = ctypes.c_longlong
+        self.many.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_longlong, ctypes.c_void_p]
 
 
 @functools.cache
@@ -167,6 +177,46 @@ def _run_shared(kernel: Kernel, arguments: tuple[Any, ...], call: _Call) -> None
         call.part, call.parts = 0, 1
     if kernel.entry(*arguments, _calls.address):
         raise MemoryError("a compiled plan found no memory for its sums")
+
+
+def run_many(kernel: Kernel, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
+    """Run a kernel that sums nothing over many (shape, arrays, sinks): each thread makes one call.
+
+    Outputs may lie on inputs: so an interrupt waits until everything has been written.
+    """
+    calls, arrays, extents = [], [], []
+    for item, (shape, inputs, sinks) in enumerate(work):
+        arrays += [*map(id, inputs), *(id(s.buffer) for s in sinks)]
+        extent = _shape(shape)
+        extents.append(extent)
+        parts = max(1, math.prod(shape) // SHARED)
+        address = ctypes.addressof(extent)
+        calls += [_Call(address, len(shape), 0, part, parts, None, 0, 0, item) for part in range(parts)]
+    block = (_Call * len(calls))(*calls)
+    pointers = (ctypes.c_void_p * len(arrays))(*arrays)
+    numbers = (_Scalar * max(1, len(scalars)))()
+    for n, x in enumerate(scalars):
+        if type(x) is float:
+            numbers[n].number = x
+        else:
+            numbers[n].integer = x
+    drawn = ctypes.c_longlong(0)
+    fixed = (
+        ctypes.addressof(pointers),
+        ctypes.addressof(numbers),
+        ctypes.addressof(block),
+        len(calls),
+        ctypes.addressof(drawn),
+    )
+    failed: list[int] = []
+
+    def work_on(supply: Iterator[int]) -> None:
+        failed.extend(n for n in supply if kernel.many(*fixed))
+
+    with uninterrupted():
+        share(work_on, list(range(min(config.threads, len(calls)))), config.threads)
+    if failed:
+        raise MemoryError("a compiled plan found no memory for its tiles")
 
 
 def describe() -> list[str]:
