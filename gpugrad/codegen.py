@@ -66,7 +66,7 @@ def body(program: Program) -> Body:
         own = types.get(a, type(n))
         if kind == "i" and n not in loaded:
             loaded.add(n)
-            value = f"gg_load16(i{n}[j])" if is_16_bit(own) else f"i{n}[j]"
+            value = f"gg_load16(i{n}[j])" if is_16_bit(own) else f"i{n}[j] != 0" if own == _BOOL else f"i{n}[j]"
             loop.append(f"const {_register(own)} x{n} = {value};")
         name = _literal(n) if kind == "k" else f"x{n}" if kind == "i" else f"{kind}{n}"
         return name if dtype is None or own == dtype else _convert(name, own, dtype)
@@ -183,7 +183,8 @@ def host(program: Program) -> str:
     before, loop = body(program)
     inputs, outputs = len(program.sources), len(program.outputs)
     scalars = [(n, _NUMBER[t]) for n, t in enumerate(program.scalar_types) if t is not None]
-    pointers = [f"const {d.name}* i{n} = (const {d.name}*)in[{n}];" for n, d in enumerate(program.input_dtypes)]
+    stored = [d.name if d != _BOOL else "uint8" for d in program.input_dtypes]
+    pointers = [f"const {t}* i{n} = (const {t}*)in[{n}];" for n, t in enumerate(stored)]
     pointers += [f"const {t} s{n} = s[{n}].{_MEMBER[t]};" for n, t in scalars]
     pointers += [f"{d.name}* o{n} = ({d.name}*)out[{n}];" for n, d in enumerate(program.dtypes)]
     parameters = [f"void* i{n}" for n in range(inputs)]
@@ -203,10 +204,10 @@ def host(program: Program) -> str:
             "",
             f"static const int32 types[] = {{{codes}}};",
             f"static const gg_kernel kernel = {{{inputs}, {outputs}, types, body}};",
-            "GG_EXPORT gg_driver* gg_drive = nullptr;",
+            "GG_VISIBLE gg_driver* gg_drive = nullptr;",
             f"GG_EXPORT int64 gg_run({', '.join([*parameters, 'const gg_call* call'])}) {{",
             f"    void* const arrays[] = {{{arrays}}};",
-            f"    gg_scalar s[{max(1, program.scalars)}];",
+            f"    gg_scalar s[{max(1, program.scalars)}] = {{}};",
             *numbers,
             "    return gg_drive(&kernel, arrays, s, call);",
             "}",

@@ -114,7 +114,7 @@ def check_gradients(node: Any, arrays: Sequence[Any], upstream: Any) -> None:
 
 
 def plan_source(tensor: Any) -> tuple[str, str]:
-    """The text of the plan that made a tensor, and of the one that runs backward from it, as its backend runs them.
+    """The text of the plan that made a tensor, and of the one that runs backward from it, as array calls.
 
     Computes the tensor if it is pending. Raises GraphError for one that was not made by a region that requires grad.
 
@@ -127,10 +127,42 @@ def plan_source(tensor: Any) -> tuple[str, str]:
         multiply(t0, i0, out=o0)
     <BLANKLINE>
     """
-    value = tensor._value
-    value.closer(value)
-    node = value.node
-    if not hasattr(node, "plan"):
-        raise errors.no_plan()
+    node = _region(tensor)
     source = node.device.backend.source
     return source(node.plan.forward), source(node.default_backward().program)
+
+
+def kernel_source(tensor: Any) -> tuple[str, str]:
+    """The text of the kernel that makes a tensor, and of the one that runs backward from it, as they are compiled.
+
+    What they take from ``kernels/prelude.h`` is left out. Computes the tensor if it is pending. Raises GraphError for
+    one that was not made by a region that requires grad.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor(0.5, requires_grad=True)
+    >>> forward, backward = gg.debug.kernel_source(gg.sin(x) * x)
+    >>> print(forward.split("static const")[0])
+    static void body(const char* const* in, const gg_scalar* s, char* const* out, int64 n) {
+        const float64* i0 = (const float64*)in[0];
+        float64* o0 = (float64*)out[0];
+        GG_EACH(j, n) {
+            const float64 x0 = i0[j];
+            const float64 t0 = gg_sin(x0);
+            const float64 t1 = t0 * x0;
+            o0[j] = t1;
+        }
+    }
+    <BLANKLINE>
+    <BLANKLINE>
+    """
+    node = _region(tensor)
+    kernel = node.device.backend.kernel
+    return kernel(node.plan.forward), kernel(node.default_backward().program)
+
+
+def _region(tensor: Any) -> Any:
+    value = tensor._value
+    value.closer(value)
+    if not hasattr(value.node, "plan"):
+        raise errors.no_plan()
+    return value.node

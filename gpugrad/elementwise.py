@@ -279,9 +279,9 @@ def arctanh(x, y):
 
 
 def _sinc(x: Any, out: Any) -> None:
-    p = np.multiply(x, math.pi)
+    p = np.multiply(x.astype(np.float32) if is_16_bit(out.dtype) else x, math.pi)
     np.copyto(out, 1)
-    np.divide(np.sin(p), p, out, where=p != 0)
+    np.divide(np.sin(p), p, out, where=p != 0, casting="unsafe")
 
 
 def _sinc_types(t: Any) -> Any:
@@ -359,7 +359,7 @@ def _where(c: Any, a: Any, b: Any, out: Any) -> None:
     np.copyto(out, a, where=c)
 
 
-@elementwise("({0} ? {1} : {2})", numpy=_where, types=select_types, exact=True)
+@elementwise("gg_where({0}, {1}, {2})", numpy=_where, types=select_types, exact=True)
 def where(condition, a, b, y):
     "a where the condition holds, b elsewhere; the branch not taken contributes exactly 0 to the gradient."
     return 0, condition, logical_not(condition)

@@ -24,7 +24,8 @@ struct gg_call {
 // Runs a kernel on arrays (NumPy's own objects): 0, or 1 if memory ran out.
 typedef int64 gg_driver(const gg_kernel*, void* const* arrays, const gg_scalar*, const gg_call*);
 
-#define GG_EXPORT extern "C" __attribute__((visibility("default")))
+#define GG_VISIBLE __attribute__((visibility("default")))
+#define GG_EXPORT extern "C" GG_VISIBLE
 #if defined(__clang__)
 #define GG_EACH(j, n) _Pragma("clang loop vectorize(assume_safety)") for (int64 j = 0; j < (n & -64); ++j)
 #else

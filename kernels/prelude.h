@@ -157,6 +157,12 @@ GG_TO_INTEGER(uint8) GG_TO_INTEGER(uint16) GG_TO_INTEGER(uint32) GG_TO_INTEGER(u
 template <typename From> struct gg_converter<bool, From> {
     GG_DEVICE bool to(From x) { return x != 0; }
 };
+template <typename To> struct gg_converter<To, bool> {
+    GG_DEVICE To to(bool x) { return x ? To(1) : To(0); }
+};
+template <> struct gg_converter<bool, bool> {
+    GG_DEVICE bool to(bool x) { return x; }
+};
 template <typename To, typename From> GG_DEVICE To gg_cast(From x) { return gg_converter<To, From>::to(x); }
 
 GG_LIBM_1(exp, exp)
@@ -215,6 +221,9 @@ GG_EXACT_1(trunc, trunc)
 
 GG_EXACT_1(rint, rint)
 
+GG_DEVICE bool gg_where(bool c, bool a, bool b) { return (c & a) | (!c & b); }
+GG_FN T gg_where(bool c, T a, T b) { return c ? a : b; }
+
 GG_FN bool gg_isnan(T x) { return x != x; }
 
 GG_FN bool gg_isfinite(T x) { return x - x == 0; }
@@ -235,10 +244,13 @@ GG_FN T gg_fmax(T a, T b) { return (a >= b) | (b != b) ? a : b; }
 
 GG_FN T gg_fmin(T a, T b) { return (a <= b) | (b != b) ? a : b; }
 
-// 1 / x; of the integer 0, what NumPy's conversion of an infinity gives.
+// 1 / x; of the integer 0, what NumPy gives: the smallest int32 or int64, 0 for the other types.
 GG_DEVICE float32 gg_reciprocal(float32 x) { return 1 / x; }
 GG_DEVICE float64 gg_reciprocal(float64 x) { return 1 / x; }
-GG_FN T gg_reciprocal(T x) { return x == 0 ? gg_cast<T>(static_cast<float64>(GG_INF)) : static_cast<T>(1 / (x == 0 ? T(1) : x)); }
+GG_FN T gg_reciprocal(T x) {
+    const T of_zero = T(-1) < T(0) ? gg_cast<T>(static_cast<float64>(GG_INF)) : T(0);
+    return x == 0 ? of_zero : static_cast<T>(1 / (x == 0 ? T(1) : x));
+}
 
 GG_LIBM_2(pow_float, pow)
 
@@ -252,24 +264,23 @@ GG_FN T gg_pow(T a, T b) {
     return static_cast<T>(result);
 }
 
-// sin(pi x) / (pi x)
+// sin(pi x) / (pi x); near 0 that is 1
 GG_FN T gg_sinc(T x) {
     const T p = x * T(3.14159265358979323846);
-    return p == 0 ? T(1) : gg_sin(p) / p;
+    const T q = p == 0 ? T(1e-30) : p;
+    return gg_sin(q) / q;
 }
 
-// log(exp(a) + exp(b)); equal infinities stay what they are.
+// log(exp(a) + exp(b)). Equal operands, also infinite ones, have the difference 0.
 GG_FN T gg_logaddexp(T a, T b) {
     const T d = a - b, larger = d > 0 ? a : b;
-    const T sum = larger + gg_log1p(gg_exp(-gg_abs(d)));
-    return a == b ? a + T(0.693147180559945309417) : d != d ? d : sum;
+    return larger + gg_log1p(gg_exp(a == b ? T(0) : -gg_abs(d)));
 }
 
 // log2(2**a + 2**b)
 GG_FN T gg_logaddexp2(T a, T b) {
     const T d = a - b, larger = d > 0 ? a : b;
-    const T sum = larger + gg_log1p(gg_exp2(-gg_abs(d))) * T(1.44269504088896340736);
-    return a == b ? a + T(1) : d != d ? d : sum;
+    return larger + gg_log1p(gg_exp2(a == b ? T(0) : -gg_abs(d))) * T(1.44269504088896340736);
 }
 
 // Floating-point remainder by the rule of Python: it has the sign of b. Integers: 0 for a divisor of 0, as in NumPy.

@@ -66,7 +66,8 @@ def test_value_and_dtype(op: Op, dtype: type, rng: np.random.Generator) -> None:
     # 16-bit compound ops are computed in float32 and rounded once: half a unit in the last place of the exact value
     ulp = 4 if dtype == np.float64 or gg.config.cpu != "numpy" else 2 if dtype == np.float32 else 1.01
     np.testing.assert_allclose(y.numpy().astype(np.float64), expected.astype(np.float64), rtol=ulp * np.finfo(dtype).eps,
-                               atol=4 * np.finfo(dtype).eps if op.name.startswith(("gelu", "logaddexp")) else 0)  # fmt: skip
+                               atol=4 * np.finfo(dtype).eps if op.name.startswith(("gelu", "logaddexp"))
+                               else np.finfo(dtype).smallest_subnormal)  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64, np.uint8, np.bool_])

@@ -68,7 +68,10 @@ class Backend(Protocol):
         """Wait until the device has finished."""
 
     def source(self, program: Program) -> str:
-        """The text of a program as this backend runs it."""
+        """The text of a program as array calls."""
+
+    def kernel(self, program: Program) -> str:
+        """The text of a program as this backend compiles it."""
 
 
 class Device:

@@ -73,8 +73,8 @@ def flags() -> tuple[str, ...]:
     if sys.platform == "darwin" and platform.machine() == "arm64":
         found[found.index("-march=native")] = "-mcpu=native"
     if has_vector_library() and "clang" not in version():
-        # -lm first would make libm's own loader script decide; the vector functions are asked for by name
-        found += ["-mprefer-vector-width=512", "-DGG_LIBMVEC"]
+        # What `where` needs only sometimes must stay where it is: in branches, calls and comparisons are not vectorized.
+        found += ["-mprefer-vector-width=512", "-DGG_LIBMVEC", "-fno-tree-sink", "-fno-tree-pre"]
     return (*found, *shlex.split(os.environ.get("GPUGRAD_CXXFLAGS", "")))
 
 

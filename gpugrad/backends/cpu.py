@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import errors
+from .. import codegen, errors
 from ..buffers import is_whole, memory
 from ..config import config
 from ..plan import Program
@@ -67,6 +67,9 @@ class CpuBackend:
 
     def source(self, program: Program) -> str:
         return reference.source(program)
+
+    def kernel(self, program: Program) -> str:
+        return codegen.host(program)
 
     def accumulate(self, buffer: Any, array: Any) -> None:
         with np.errstate(all="ignore"):
