@@ -27,16 +27,124 @@ def data(n: int, dtype: str = "float32") -> list[np.ndarray]:
     return [rng.random(n).astype(dtype) for _ in range(3)]
 
 
+def jax_modules() -> Any:
+    """JAX and its NumPy, or None."""
+    try:
+        import jax
+    except ImportError:
+        return None
+    return jax, jax.numpy
+
+
+def compiled_peers(f: Callable[..., Any], arrays: list[np.ndarray]) -> dict[str, Run]:
+    """Forward and backward of `f(module, *arrays)`, a scalar, in PyTorch (eager, compiled) and under JAX's jit."""
+    runs: dict[str, Run] = {}
+    torch = torch_module()
+    if torch is not None:
+        tensors = [torch.tensor(a, requires_grad=True) for a in arrays]
+
+        def step(g: Any) -> Run:
+            def run() -> None:
+                for t in tensors:
+                    t.grad = None
+                g(*tensors).backward()
+
+            return run
+
+        runs["torch eager"] = step(lambda *ts: f(torch, *ts))
+        runs["torch compile"] = step(torch.compile(lambda *ts: f(torch, *ts)))
+    jax = jax_modules()
+    if jax is not None:
+        g = jax[0].jit(jax[0].value_and_grad(lambda *xs: f(JaxNames, *xs), tuple(range(len(arrays)))))
+        given = [jax[1].asarray(a) for a in arrays]
+        runs["jax jit"] = lambda: jax[0].block_until_ready(g(*given))
+    return runs
+
+
+class JaxNames:
+    """JAX's functions under the names that NumPy and PyTorch share."""
+
+    @staticmethod
+    def sigmoid(x: Any) -> Any:
+        import jax
+
+        return jax.nn.sigmoid(x)
+
+    @staticmethod
+    def erf(x: Any) -> Any:
+        import jax
+
+        return jax.scipy.special.erf(x)
+
+    @staticmethod
+    def tanh(x: Any) -> Any:
+        import jax.numpy as jnp
+
+        return jnp.tanh(x)
+
+
+def ours(f: Callable[..., Any], arrays: list[np.ndarray]) -> Run:
+    """Forward and backward of `f` in gpugrad, gradients accumulating into the buffers of the last step."""
+    tensors = [gg.asarray(a).requires_grad_() for a in arrays]
+
+    def run() -> None:
+        for t in tensors:
+            t.zero_grad()
+        f(gg, *tensors).backward()
+
+    return run
+
+
+def tanh_sigmoid(m: Any, x: Any, y: Any, b: Any) -> Any:
+    return ((m.tanh(x * y + b) * m.sigmoid(x)) ** 2).sum()
+
+
+def gelu_with_bias(m: Any, x: Any, b: Any) -> Any:
+    h = x + b
+    return (0.5 * h * (1 + m.erf(h * 0.7071067811865476))).sum()
+
+
+def gelu() -> dict[str, Run]:
+    """GELU of a 4096 x 1024 matrix plus a bias, and its gradients in both."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((4096, 1024), dtype=np.float32), rng.standard_normal(1024, dtype=np.float32)]
+    return {"gpugrad": ours(gelu_with_bias, arrays), **compiled_peers(gelu_with_bias, arrays)}
+
+
+def mse(ops: int) -> dict[str, Run]:
+    """The mean squared error of a chain of so many elementwise ops on a million float32 elements."""
+
+    def f(m: Any, x: Any, w: Any, y: Any) -> Any:
+        h = x
+        for k in range(ops):
+            h = m.tanh(h) if k % 5 == 4 else h * w if k % 2 == 0 else h + 0.1
+        return ((h - y) ** 2).mean()
+
+    arrays = data(10**6)
+    return {"gpugrad": ours(f, arrays), **compiled_peers(f, arrays)}
+
+
+def adam() -> dict[str, Run]:
+    """One step of Adam over 5 million parameters in 20 tensors."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.random(250_000, dtype=np.float32) for _ in range(20)]
+    params = [gg.tensor(a, requires_grad=True) for a in arrays]
+    for p, a in zip(params, arrays, strict=True):
+        p.grad = gg.tensor(a)
+    runs: dict[str, Run] = {"gpugrad": gg.optim.Adam(params).step}
+    torch = torch_module()
+    if torch is not None:
+        for name, options in (("torch fused", {"fused": True}), ("torch eager", {})):
+            theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
+            for t, a in zip(theirs, arrays, strict=True):
+                t.grad = torch.tensor(a)
+            runs[name] = torch.optim.Adam(theirs, **options).step
+    return runs
+
+
 def chain(n: int) -> dict[str, Run]:
     """Forward and backward of sum((tanh(x*y + b) * sigmoid(x))**2) on n float32 elements."""
     arrays = data(n)
-    ours = [gg.asarray(a).requires_grad_() for a in arrays]
-
-    def run_ours() -> None:
-        x, y, b = ours
-        for t in ours:
-            t.zero_grad()
-        ((gg.tanh(x * y + b) * gg.sigmoid(x)) ** 2).sum().backward()
 
     def run_numpy() -> tuple[np.ndarray, ...]:
         x, y, b = arrays
@@ -48,18 +156,8 @@ def chain(n: int) -> dict[str, Run]:
         dt = g * s * (1 - t * t)
         return dt * y + g * t * (s * (1 - s)), dt * x, dt
 
-    runs: dict[str, Run] = {"gpugrad": run_ours, "numpy by hand": run_numpy}
-    torch = torch_module()
-    if torch is not None:
-        theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
-
-        def run_torch() -> None:
-            x, y, b = theirs
-            for t in theirs:
-                t.grad = None
-            ((torch.tanh(x * y + b) * torch.sigmoid(x)) ** 2).sum().backward()
-
-        runs["torch eager"] = run_torch
+    runs: dict[str, Run] = {"gpugrad": ours(tanh_sigmoid, arrays), "numpy by hand": run_numpy}
+    runs |= compiled_peers(tanh_sigmoid, arrays)
     autograd = autograd_modules()
     if autograd is not None and n <= 100_000:
         grad, anp = autograd
@@ -164,6 +262,11 @@ WORKLOADS: dict[str, Callable[[], dict[str, Run]]] = {
     "chain, 10^3": lambda: chain(10**3),
     "chain, 10^5": lambda: chain(10**5),
     "chain, 10^7": lambda: chain(10**7),
+    "gelu + bias, 4096 x 1024": gelu,
+    "mse of 1 op, 10^6": lambda: mse(1),
+    "mse of 10 ops, 10^6": lambda: mse(10),
+    "mse of 50 ops, 10^6": lambda: mse(50),
+    "adam, 5 million in 20": adam,
     "1,100 small ops": small_ops,
     "digits step": digits_step,
 }

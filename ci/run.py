@@ -22,11 +22,12 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 EXTRAS = {"demo": "demo", "test": "dev", "bench": "dev,peers", "report": "dev,peers"}
 
 
-def run(*command: str | Path) -> None:
-    """Run a command in the project's root; end with its status if it fails."""
-    print(f"\n$ {' '.join(map(str, command))}", flush=True)
+def run(*command: str | Path, environment: dict[str, str] | None = None) -> None:
+    """Run a command in the project's root; end with its status if it fails. environment: what is other than usual."""
+    changes = environment or {}
+    print(f"\n$ {' '.join([*(f'{k}={v}' for k, v in changes.items()), *map(str, command)])}", flush=True)
     start = time.perf_counter()
-    process = subprocess.Popen([str(c) for c in command], cwd=ROOT)
+    process = subprocess.Popen([str(c) for c in command], cwd=ROOT, env={**os.environ, **changes})
     try:
         status = process.wait()
     except KeyboardInterrupt:  # the command got it, too, and ends by itself
@@ -37,7 +38,7 @@ def run(*command: str | Path) -> None:
     print(f"({time.perf_counter() - start:.0f} s)", flush=True)
 
 
-def environment(extra: str) -> None:
+def install(extra: str) -> None:
     """A virtual environment with the package (editable) and an extra; done again when pyproject.toml changes."""
     stamp = VENV / f".{extra.replace(',', '-')}"
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
@@ -58,19 +59,22 @@ def wheel() -> None:
         names = zipfile.ZipFile(path).namelist()
         tops = {n.split("/")[0] for n in names if ".dist-info" not in n}
         assert tops == {"gpugrad"}, tops
-        assert "gpugrad/kernels/prelude.h" in names
+        assert {f"gpugrad/kernels/{name}" for name in ("prelude.h", "host.h", "host.cpp")} <= set(names)
         assert "gpugrad/py.typed" in names
 
 
 def test(arguments: list[str]) -> None:
-    """Lint, types, the wheel, and the whole suite: at the default, and with every op in a region of its own."""
+    """Lint, types, the wheel, and the whole suite twice.
+
+    Once with every op in a region of its own, run by NumPy, on a path that has no compiler; once fused and compiled.
+    """
     suite = [PYTHON, "-m", "pytest", "-n", str(os.cpu_count() or 1), "-q", *arguments]
     run(PYTHON, "-m", "ruff", "check", ".")
     run(PYTHON, "-m", "ruff", "format", "--check", ".")
     run(PYTHON, "-m", "mypy")
     wheel()
-    run(*suite, "--fuse", "1")
-    run(*suite)
+    run(*suite, "--cpu", "numpy", "--fuse", "1", environment={"PATH": str(PYTHON.parent), "CXX": ""})
+    run(*suite, "--cpu", "native", environment={"GPUGRAD_CACHE_DIR": str(ROOT / ".cache")})
 
 
 def main() -> None:
@@ -80,7 +84,7 @@ def main() -> None:
     command, *rest = sys.argv[1:] or [""]
     if command not in EXTRAS:
         sys.exit("usage: python ci/run.py demo|test|bench|report [arguments]")
-    environment(EXTRAS[command])
+    install(EXTRAS[command])
     if command == "demo":
         run(PYTHON, "-m", "gpugrad", "demo", *rest)
     elif command == "bench":

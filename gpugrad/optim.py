@@ -30,11 +30,17 @@ class Optimizer:
         self.params: list[Tensor] = list(params)
         if not self.params:
             raise errors.bad_value("optimizer", "no parameters were given.")
+        seen: dict[int, int] = {}
         for n, p in enumerate(self.params):
             if not isinstance(p, Tensor):
                 raise errors.not_parameters(f"an iterable of {type(p).__name__!r}")
             if not p.requires_grad or not p.is_leaf:
                 raise errors.input_without_grad(n)
+            first = seen.setdefault(id(p), n)
+            if first < n:
+                raise errors.bad_value(
+                    "optimizer", f"parameter {first} is given again as number {n}: give each parameter once."
+                )
         _check("lr", lr, lr >= 0)
         self.lr = float(lr)
         self.steps = [0 for _ in self.params]

@@ -53,13 +53,13 @@ class Slot:
 
     def buffer(self, device: Device, shape: Shape, dtype: DType) -> Any:
         """A buffer to write the next gradient to: the spare one if nobody else can see it."""
+        # Looked at where it lies: another name would be one reference more than `sole_owner` expects.
+        fits = self.spare is not None and self.spare.shape == shape and self.spare.dtype == dtype
+        if not fits or not device.backend.sole_owner(self.spare):
+            self.spare = None
+            return device.backend.empty(shape, dtype)
         spare, self.spare = self.spare, None
-        holder = _Holder(spare)
-        del spare
-        fits = holder.array is not None and holder.array.shape == shape and holder.array.dtype == dtype
-        if fits and device.backend.sole_owner(holder.array):
-            return holder.array
-        return device.backend.empty(shape, dtype)
+        return spare
 
     def writable(self) -> bool:
         """True if the gradient may be added to in place: nobody was given it."""
@@ -78,13 +78,6 @@ class Slot:
                 self.value = self.value + value
         if not self.value.requires_grad:
             close(self.value)
-
-
-class _Holder:
-    __slots__ = ("array",)
-
-    def __init__(self, array: Any) -> None:
-        self.array = array
 
 
 class Node:

@@ -6,6 +6,7 @@ autograd. Tensors follow NumPy where arrays are concerned and PyTorch where grad
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import sys
@@ -417,7 +418,7 @@ class Tensor(Operators):
         if gradient is None:
             if self.size != 1:
                 raise errors.backward_needs_gradient(self.shape)
-            return constant(np.ones(self.shape, self.dtype), self.device)
+            return _one(self.shape, self.dtype, self.device)
         g = _as_tensor(gradient, self.device)
         if type(gradient) is not Tensor and g.dtype != self.dtype:
             g = g.astype(self.dtype)
@@ -862,6 +863,14 @@ def asarray(a: Any, dtype: Any = None, device: Any = None) -> Tensor:
                 debug.borrow(t._value)
             return t
     return tensor(a, dtype, device)
+
+
+@functools.lru_cache(maxsize=256)
+def _one(shape: Shape, dtype: DType, device: Device) -> Value:
+    """The gradient that `backward` starts with: shared, so nobody may write to it."""
+    value = constant(np.ones(shape, dtype), device)
+    value.owned = False
+    return value
 
 
 def wait(*tensors: Tensor) -> None:

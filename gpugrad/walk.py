@@ -205,9 +205,10 @@ class Walk:
         if have is None and type(target) is Leaf and self.accumulate and not target.hooks:
             slot = target.slot
             assert slot is not None
+            if slot.value is None:
+                return None
             have = self.in_place.get(slot)  # two values of one leaf share it
             if have is None and slot.writable():
-                assert slot.value is not None
                 have = self.in_place[slot] = Adjoint(slot.value.array, None, True)
                 slot.adding = True
             if have is not None:
@@ -261,10 +262,13 @@ class Walk:
         single = sum(plan.alias) == 1
         aliases: list[Any] = []
 
-        def sink(shape: Shape, dtype: DType, buffer: Any, add: bool, onto: list[Sink]) -> None:
-            axes = summed_axes(shape, node.extent)
-            if axes or shape != node.extent:
-                buffer = buffer.reshape(reduced(node.extent, axes, True))
+        extent = node.extent
+
+        def sink(shape: Shape, buffer: Any, add: bool, onto: list[Sink]) -> None:
+            axes: tuple[int, ...] = ()
+            if shape != extent:
+                axes = summed_axes(shape, extent)
+                buffer = buffer.reshape(reduced(extent, axes, True))
             onto.append(Sink(buffer, axes, add))
 
         for k, (n, target) in enumerate(ask):
@@ -291,7 +295,7 @@ class Walk:
             if place is None:  # an alias that has to be written out
                 onto = []
                 aliases.append((dtype, upstream, onto))
-            sink(shape, dtype, buffer, add, onto)
+            sink(shape, buffer, add, onto)
             new_mask = None
             if plan.masks[k] is not None:
                 new_mask = backend.empty(shape, BOOL)
@@ -299,7 +303,7 @@ class Walk:
                 if mask_place is None:
                     onto = []
                     aliases.append((BOOL, mask, onto))
-                sink(shape, BOOL, new_mask, False, onto)
+                sink(shape, new_mask, False, onto)
             if have is None or not add:
                 contributions.append((target, Adjoint(buffer, new_mask, True)))
             elif have.mask is not None:

@@ -512,7 +512,7 @@ struct Run {
         const int64 step = flat() ? LONG * TILE : TILE;
         for (int64 at = from, n; at < to; at += n) {
             n = min(step, to - at);
-            if (n > TILE) n -= n % TILE;
+            if (n > PAD) n -= n % PAD;
             const int64 padded = (n + PAD - 1) / PAD * PAD;
             for (int64 k = 0; k < kernel->inputs; ++k) {
                 const Layout& a = inputs[k];
@@ -549,10 +549,10 @@ struct Run {
             }
         }
     }
-    static void gather_constant(const Layout& a, char* tile) {
-        Layout one = a;
-        one.dims = 0;
-        gather(one, 0, TILE, tile);
+    void gather_constant(const Layout& a, char* tile) const {
+        Layout one;
+        one.start(a.data, a.item);
+        gather(one, 0, min(TILE, (elements + PAD - 1) / PAD * PAD), tile);
     }
 
     // Groups `first` to `last`: the work of one thread.

@@ -31,9 +31,10 @@ def sum(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) ->
     >>> gg.sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
     tensor([4., 6.], device='cpu')
     """
-    (x,) = as_tensors(x)
+    if type(x) is not Tensor:
+        (x,) = as_tensors(x)
     x = _summable(x, dtype)
-    return structural.collect(x, axes=normalize_axes("sum", axis, x.ndim), keepdims=keepdims)
+    return Tensor(tape.reduce_sum(x._value, normalize_axes("sum", axis, x.ndim), keepdims))
 
 
 def _summable(x: Tensor, dtype: Any) -> Tensor:
