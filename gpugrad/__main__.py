@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import platform
-import shutil
 import sys
 from collections.abc import Sequence
 
 import numpy as np
 
 from . import __version__, demo
-from .backends import default_device, why_no_cuda
+from .backends import cpu, default_device, native, why_no_cuda
+from .buffers import memory
 from .config import config
 from .errors import GpugradError
 
@@ -31,11 +31,23 @@ def info() -> None:
     print("\ndevices")
     print(f"  cpu     available{', default' if default_device() == 'cpu' else ''}")
     print(f"  cuda    not available: {why_no_cuda()}")
-    print("\nexecutors on the CPU")
-    print("  numpy   in use: plans run as NumPy calls, in blocks, on the threads above")
-    found = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
-    compiler = f"a compiler was found ({found})" if found else "no C++ compiler was found"
-    print(f"  native  not part of this version: plans are not compiled yet; {compiler}")
+    print(f"\nexecutors on the CPU (GPUGRAD_CPU={config.cpu})")
+    why = native.why_not()
+    if config.cpu == "numpy" or why:
+        use = "runs all plans, in blocks, on the threads above"
+    elif config.cpu == "native":
+        use = "runs plans of dtypes that C does not have"
+    else:
+        use = f"runs a plan until it has run {cpu.RUNS} times or has done {cpu.WORK:,} operations on elements"
+    print(f"  numpy   {use}")
+    lines = native.describe()
+    if not why:
+        lines.insert(
+            0,
+            "runs plans after that" if config.cpu == "auto" else "runs plans" if config.cpu == "native" else "not used",
+        )
+    print("  native  " + "\n          ".join(lines))
+    print(f"  memory  {memory}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -61,7 +61,8 @@ class Optimizer:
         groups: dict[Any, list[int]] = {}
         for n, p in enumerate(self.params):
             if p.grad is not None:
-                alike = (p.dtype, p.device, self.steps[n], len(self.state[n])) if self.elementwise else n
+                kinds = tuple((s.dtype, s.device) for s in self.state[n])
+                alike = (p.dtype, p.device, self.steps[n], kinds) if self.elementwise else n
                 groups.setdefault(alike, []).append(n)
         with no_grad():
             for members in groups.values():
