@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import errors
+from .config import survive_fork
 from .shapes import DType, Shape
 
 SMALLEST = 1 << 19  # bytes: the C library keeps smaller ones itself
@@ -46,6 +47,7 @@ class MemoryPool:
         self._free: dict[int, list[bytearray]] = {}
         self._sizes = [0, 0]  # in use, free
         self._lock = threading.RLock()  # a buffer may come back in the middle of anything
+        survive_fork(self._lock)
         self._limit = _physical() // 8
 
     def used_bytes(self) -> int:
@@ -70,7 +72,7 @@ class MemoryPool:
         Raises InputError for a size that is not a number of bytes.
 
         >>> import gpugrad as gg
-        >>> gg.memory.set_limit(1 << 30)
+        >>> gg.memory.set_limit(gg.memory.get_limit())
         """
         if not isinstance(size, int) or size < 0:
             raise errors.bad_value("memory.set_limit", f"{size!r} is not a number of bytes: expected an integer >= 0.")
@@ -111,11 +113,15 @@ class MemoryPool:
 
     def _allocate(self, size: int) -> bytearray:
         try:
-            return bytearray(size + ALIGNMENT)
-        except MemoryError:
+            try:
+                return bytearray(size + ALIGNMENT)
+            except MemoryError:
+                self.free_all_blocks()  # what is kept is of another size
+                return bytearray(size + ALIGNMENT)
+        except (MemoryError, OverflowError):
             with self._lock:
                 self._sizes[0] -= size
-            raise
+            raise errors.out_of_memory(size, self._sizes[0]) from None
 
     def _return(self, block: bytearray, size: int) -> None:
         with self._lock:

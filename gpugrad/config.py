@@ -133,6 +133,12 @@ def _integer(name: str, text: str) -> int:
 config = Config()
 
 
+def survive_fork(lock: Any) -> None:
+    """Take a lock before a fork and give it back after it: a child must not wait for a thread it does not have."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+
+
 class _GradMode(threading.local):
     enabled = True
 

@@ -6,6 +6,7 @@ subclasses of the built-in ones a NumPy user already catches.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -332,9 +333,11 @@ def compiler_broken(command: str, message: str) -> DeviceError:
 
 
 def compile_failed(command: str, message: str, text: str) -> InternalError:
+    given = ", ".join(f"{k}={os.environ[k]!r}" for k in ("CXX", "GPUGRAD_CXXFLAGS") if os.environ.get(k))
+    blame = f"{given} may be the cause; otherwise this" if given else "This"
     return InternalError(
-        f"a plan could not be compiled. This is a bug in gpugrad, or the compiler is broken; please report it with this "
-        f"text. GPUGRAD_CPU=numpy runs without a compiler.\n$ {command}\n{message}\n{text}"
+        f"a plan could not be compiled. {blame} is a bug in gpugrad, or the compiler is broken: please report it with the "
+        f"text below. GPUGRAD_CPU=numpy runs without a compiler.\n{text}\n$ {command}\n{message.strip()}"
     )
 
 
@@ -343,6 +346,23 @@ def cache_folder(path: str) -> DeviceError:
         f"GPUGRAD_CACHE_DIR is {path!r}, but compiled kernels cannot be kept there: it must be a folder that you own and "
         f"can write to."
     )
+
+
+def out_of_memory(size: int, used: int) -> MemoryError:
+    return MemoryError(
+        f"no memory for a buffer of {size:,} bytes; gpugrad's arrays use {used:,} bytes. Let go of tensors, or use "
+        f"smaller ones."
+    )
+
+
+def bad_array(value: object, expected: object) -> InternalError:
+    return InternalError(
+        f"a compiled plan was given {value}, expected {expected}. This is a bug in gpugrad; please report it."
+    )
+
+
+def bad_command(name: str, value: str, why: str) -> DeviceError:
+    return DeviceError(f"{name} is {value!r}, which cannot be read as a command line: {why}.")
 
 
 def missing_extra(what: str, package: str, extra: str) -> ImportError:

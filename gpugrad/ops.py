@@ -109,8 +109,9 @@ class Op:
         found = self.loops.get(types)
         if found is None:
             rule: Any = self.types
+            known = _with_bfloat16(types)
             try:
-                found = _ufunc_loop(rule, types) if isinstance(rule, np.ufunc) else rule(*types)
+                found = _ufunc_loop(rule, known) if isinstance(rule, np.ufunc) else rule(*known)
             except TypeError as e:
                 raise errors.no_loop(self.name, types, str(e).split("\n")[0] if "safely" in str(e) else "") from None
             plain = all(
@@ -126,6 +127,12 @@ class Op:
 
     def __reduce__(self) -> Any:
         raise TypeError("an op is not data: refer to it by name")
+
+
+def _with_bfloat16(types: Types) -> Types:
+    """Python numbers adopt bfloat16, too: NumPy does not know it as a float, and would make float32 of the two."""
+    brain = next((t for t in types if isinstance(t, np.dtype) and t.name == "bfloat16"), None)
+    return types if brain is None else tuple(brain if t in (float, int) else t for t in types)
 
 
 def _ufunc_loop(ufunc: np.ufunc, types: Types) -> Loop:

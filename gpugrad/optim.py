@@ -11,7 +11,9 @@ from typing import Any
 
 from . import debug, errors, tape
 from . import elementwise as ew
+from .backends.threads import uninterrupted
 from .config import no_grad
+from .expr import Value
 from .functions.creation import full, zeros_like
 from .functions.elementwise import clip
 from .functions.reductions import sum
@@ -44,10 +46,10 @@ class Optimizer:
         _check("lr", lr, lr >= 0)
         self.lr = float(lr)
         self.steps = [0 for _ in self.params]
-        self.state: list[list[Tensor]] = [[] for _ in self.params]
+        self._state: list[list[Value]] = [[] for _ in self.params]
 
     def __repr__(self) -> str:
-        hidden = ("params", "state", "steps")
+        hidden = ("params", "_state", "steps")
         settings = ", ".join(f"{k}={v}" for k, v in vars(self).items() if k not in hidden)
         return f"{type(self).__name__}({len(self.params)} parameters, {settings})"
 
@@ -56,15 +58,20 @@ class Optimizer:
         for p in self.params:
             p.zero_grad()
 
+    @property
+    def state(self) -> list[list[Tensor]]:
+        """The state of each parameter: new tensors at each reading, which later steps do not change."""
+        return [[Tensor(v) for v in values] for values in self._state]
+
     def step(self) -> None:
         """Update every parameter that has a gradient: those alike (dtype, device, age) by one plan, in one call."""
         groups: dict[Any, list[int]] = {}
         for n, p in enumerate(self.params):
             if p.grad is not None:
-                kinds = tuple((s.dtype, s.device) for s in self.state[n])
+                kinds = tuple((v.dtype, v.device) for v in self._state[n])
                 alike = (p.dtype, p.device, self.steps[n], kinds) if self.elementwise else n
                 groups.setdefault(alike, []).append(n)
-        with no_grad():
+        with no_grad(), uninterrupted():  # an interrupt comes before a step or after it
             for members in groups.values():
                 if self.elementwise:
                     self._step_together(members)
@@ -72,36 +79,35 @@ class Optimizer:
                     self._step_alone(members[0])
 
     def _step_together(self, members: list[int]) -> None:
-        n = members[0]
-        stand_ins = [Tensor(tape.stand_in(t.dtype, t.device)) for t in self._tensors(n)]
+        first = members[0]
+        stand_ins = [tape.stand_in(v.dtype, v.device) for v in self._values(first)]
+        p, g, *state = map(Tensor, stand_ins)
         before = debug.counters.forward
-        new = self.update(stand_ins[0], stand_ins[1], stand_ins[2:], self.steps[n] + 1)
+        new = [t._value for t in self.update(p, g, state, self.steps[first] + 1)]
         if debug.counters.forward != before:  # something was computed, of stand-ins: no one plan holds the formula
-            for m in members:
-                self._step_alone(m)
+            for n in members:
+                self._step_alone(n)
             return
-        many = [[t._value for t in self._tensors(m)] for m in members]
-        replaced = [0, *range(2, len(new) + 1)]
-        results = tape.apply_to_many([t._value for t in stand_ins], [t._value for t in new], many, replaced)
-        del many
-        for m, (p, *state) in zip(members, results, strict=True):
-            self.steps[m] += 1
-            if p is not self.params[m]._value:
-                self.params[m]._write(Tensor(p), "step")
-            if not self.state[m] or any(t._value is not v for t, v in zip(self.state[m], state, strict=True)):
-                self.state[m] = [Tensor(v) for v in state]
+        many = [self._values(n) for n in members]
+        results = tape.apply_to_many(stand_ins, new, many, [0, *range(2, len(new) + 1)])
+        for n, (value, *kept) in zip(members, results, strict=True):
+            self.steps[n] += 1
+            self._state[n] = kept
+            if value is not self.params[n]._value:
+                self.params[n]._write(Tensor(value), "step")
 
-    def _tensors(self, n: int) -> list[Tensor]:
+    def _values(self, n: int) -> list[Value]:
         g = self.params[n].grad
         assert g is not None
-        return [self.params[n], g, *self.state[n]]
+        return [self.params[n]._value, g._value, *self._state[n]]
 
     def _step_alone(self, n: int) -> None:
-        p, g, *old = self._tensors(n)
-        new, *state = self.update(p, g, old, self.steps[n] + 1)
+        p, g = self.params[n], self.params[n].grad
+        assert g is not None
+        new, *state = self.update(p, g, self.state[n], self.steps[n] + 1)
         del g
         wait(new, *state)  # one region, all its outputs
-        self.state[n] = state
+        self._state[n] = [t._value for t in state]
         self.steps[n] += 1
         p._write(new, "step")
 
@@ -116,12 +122,16 @@ class Optimizer:
     elementwise = False  # whether `update` is one formula, element by element, for all parameters of one dtype and age
 
     def __init_subclass__(cls) -> None:
-        if "update" in vars(cls) and "elementwise" not in vars(cls):
+        order = cls.__mro__
+        update, promise = (
+            next(n for n, c in enumerate(order) if name in vars(c)) for name in ("update", "elementwise")
+        )
+        if update < promise:  # the promise was made for another formula
             cls.elementwise = False
 
     def state_dict(self) -> dict[str, Any]:
         """What is needed to go on later: the steps taken and the state of each parameter."""
-        state = [[s.copy() for s in state] for state in self.state]
+        state = [[t.copy() for t in tensors] for tensors in self.state]
         return {"kind": type(self).__name__, "lr": self.lr, "steps": list(self.steps), "state": state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -131,13 +141,16 @@ class Optimizer:
             raise errors.bad_value("load_state_dict", f"a state of {kind!r} does not fit {type(self).__name__!r}.")
         if len(state["state"]) != len(self.params):
             raise errors.bad_shape("load_state_dict", f"{len(state['state'])} parameters, expected {len(self.params)}.")
-        for p, s in zip(self.params, state["state"], strict=True):
-            if any(t.shape != p.shape for t in s):
-                raise errors.bad_shape(
-                    "load_state_dict", f"state of shape {s[0].shape} for a parameter of shape {p.shape}."
-                )
+        for n, (p, tensors) in enumerate(zip(self.params, state["state"], strict=True)):
+            for t in tensors:
+                if t.shape != p.shape:
+                    raise errors.bad_shape(
+                        "load_state_dict", f"state of shape {t.shape} for parameter {n}, of shape {p.shape}."
+                    )
+                if t.dtype != p.dtype:
+                    raise errors.bad_value("load_state_dict", f"state of {t.dtype} for parameter {n}, of {p.dtype}.")
         self.steps, self.lr = list(state["steps"]), state["lr"]
-        self.state = [[t.copy() for t in s] for s in state["state"]]
+        self._state = [[t.copy()._value for t in tensors] for tensors in state["state"]]
 
 
 def _check(name: str, value: object, good: bool) -> None:

@@ -12,7 +12,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence, Set
 from typing import Any, NamedTuple
 
-from .config import PLAN_CACHE
+import numpy as np
+
+from .config import PLAN_CACHE, survive_fork
 from .expr import Value, unnamed
 from .ops import Op
 from .symbolic import BOOL, Adjoint, Graph, Sym, reverse
@@ -96,7 +98,7 @@ class Program:
             known[s] = known[bodies[s]] if s in bodies else emit(s)
             stack.pop()
         self.outputs = [known[s] for s in outputs]
-        self.dtypes = [s.dtype for s in outputs]
+        self.dtypes = [np.dtype(s.dtype) for s in outputs]  # a mask may be one Python bool
 
     def __repr__(self) -> str:
         lines = [f"    i{n}: {d} = {s}" for n, (s, d) in enumerate(zip(self.sources, self.input_dtypes, strict=True))]
@@ -356,6 +358,7 @@ class PlanCache:
         self.made = 0
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
         self._lock = threading.Lock()
+        survive_fork(self._lock)
 
     def get(self, found: Structure) -> Plan:
         with self._lock:

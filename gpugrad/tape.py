@@ -19,7 +19,7 @@ import numpy as np
 
 from . import debug, errors
 from .backends import Device, Sink
-from .config import MAX_INPUTS, config, grad_mode, set_grad_enabled
+from .config import MAX_INPUTS, config, grad_mode, set_grad_enabled, survive_fork
 from .expr import Value, constant
 from .plan import Backward, Plan, Request, Structure, plans, structure
 from .shapes import DType, Shape, reduced
@@ -27,7 +27,9 @@ from .structural import StructuralOp, collect, kept, setitem
 from .symbolic import BOOL
 
 _numbers = itertools.count()
-LOCK = threading.RLock()  # covers closing (two threads that read one tensor compute it once) and adding to leaves
+LOCK = threading.RLock()
+survive_fork(LOCK)  # registered after the locks that are taken inside it, and so taken before them
+# It covers closing (two threads that read one tensor compute it once) and adding to leaves
 
 
 class Slot:

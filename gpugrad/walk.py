@@ -185,6 +185,8 @@ class Walk:
         mask = None
         if have.mask is not None and c.mask is not None:
             mask = ew.logical_or(have.mask, c.mask)
+            if not self.traced:
+                mask = np.asarray(mask)  # of no axes, NumPy gives a scalar
         if self.traced:
             self.adjoints[target] = Adjoint(have.array + c.array, mask, False)
             return
@@ -325,7 +327,8 @@ class Walk:
             backend.run(identity(dtype), node.extent, [source], (), onto)
         # Only now has anything been computed.
         for have, new_mask in widened:
-            have.mask = have.mask | new_mask if have.mask is not None and new_mask is not None else None
+            both = have.mask is not None and new_mask is not None
+            have.mask = np.asarray(have.mask | new_mask) if both else None
         for (_, receiver), value in zip(extra, inside, strict=True):
             if value is not None:
                 receiver.add(value)

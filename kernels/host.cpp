@@ -409,7 +409,7 @@ struct Run {
             const Array& a = *reinterpret_cast<const Array*>(static_cast<char*>(arrays[k->inputs + n]) + header);
             Sink& sink = sinks[n];
             sink.type = k->types[k->inputs + n];
-            sink.add = call.accumulate >> n & 1;
+            sink.add = n < 63 && (call.accumulate >> n & 1);
             sink.floating = sink.type >= FLOAT16;
             sink.sums = false;
             sink.out.start(a.data, SIZES[sink.type]);

@@ -155,6 +155,10 @@ def keeps_state(p: gg.Tensor, o: gg.optim.Adam) -> object:
     return o.state[0][1].detach()
 
 
+def keeps_state_tensor(p: gg.Tensor, o: gg.optim.Adam) -> object:
+    return o.state[0][0]
+
+
 def keeps_pending(p: gg.Tensor, o: gg.optim.Adam) -> object:
     return p * 2
 
@@ -185,7 +189,17 @@ class Lazy:
 
 @pytest.mark.usefixtures("native")
 @pytest.mark.parametrize(
-    "keep", [keeps_detached, keeps_array, keeps_slice, keeps_state, keeps_pending, keeps_graph, keeps_state_dict]
+    "keep",
+    [
+        keeps_detached,
+        keeps_array,
+        keeps_slice,
+        keeps_state,
+        keeps_state_tensor,
+        keeps_pending,
+        keeps_graph,
+        keeps_state_dict,
+    ],
 )
 def test_what_somebody_kept_stays(keep: object) -> None:
     p, optimizer = trained()
@@ -253,9 +267,17 @@ def test_an_optimizer_of_ones_own_may_compute_anything() -> None:
         def update(self, p, g, state, t):
             return super().update(p, g / g.max(), state, t)
 
+    class ByItsSize:
+        def update(self, p, g, state, t):
+            return (p - self.lr * g / p.size,)
+
+    class Mixin(ByItsSize, gg.optim.SGD):
+        pass
+
+    assert not Mixin.elementwise
     assert not Normalized.elementwise
     assert not Mixed.elementwise
-    for make, expected in ((Normalized, [2.4, 3.2]), (Halving, [1.5, 2.0]), (Mixed, [2.25, 3.0])):
+    for make, expected in ((Normalized, [2.4, 3.2]), (Halving, [1.5, 2.0]), (Mixed, [2.25, 3.0]), (Mixin, [1.5, 2.0])):
         p = gg.tensor([3.0, 4.0], requires_grad=True)
         q = gg.tensor([3.0, 4.0], requires_grad=True)
         ((p * p + q * q) / 2).sum().backward()
@@ -294,3 +316,46 @@ def test_an_interrupt_waits_for_a_block_that_must_not_be_cut() -> None:
     with pytest.raises(KeyboardInterrupt):
         block()
     assert done == [1]
+
+
+@pytest.mark.usefixtures("native")
+def test_an_interrupt_comes_before_a_step_or_after_it() -> None:
+    import signal
+
+    p, optimizer = trained(1)
+    run = gg.tape.apply_to_many
+
+    def interrupted(*args: object) -> object:
+        signal.raise_signal(signal.SIGINT)
+        return run(*args)
+
+    before, moments = p.tolist(), optimizer.state[0][0].tolist()
+    p.detach()  # somebody holds it: so it is not written in place
+    with pytest.MonkeyPatch.context() as m:
+        m.setattr(gg.tape, "apply_to_many", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            optimizer.step()
+    assert optimizer.steps == [2]
+    assert p.tolist() != before
+    assert optimizer.state[0][0].tolist() != moments
+
+
+def test_a_state_of_another_dtype_is_refused() -> None:
+    p, q = gg.tensor([1.0], requires_grad=True), gg.tensor([1.0], dtype="float32", requires_grad=True)
+    a, b = gg.optim.Adam([p]), gg.optim.Adam([q])
+    (p * p).sum().backward()
+    a.step()
+    with pytest.raises(ValueError, match="state of float64 for parameter 0, of float32"):
+        b.load_state_dict(a.state_dict())
+
+
+def test_memory_that_runs_out(pool: MemoryPool) -> None:
+    pool.empty((N,), np.dtype(float))  # comes back at once, and is kept
+    used = pool.used_bytes()
+    with pytest.raises(MemoryError, match=r"no memory for a buffer of \d.* bytes"):
+        pool.empty((1 << 50,), np.dtype(float))
+    assert pool.used_bytes() == used
+    assert pool.free_bytes() == 0  # what was kept was let go first
+    with pytest.raises(MemoryError):
+        pool.empty((1 << 62,), np.dtype(float))
+    assert pool.used_bytes() == used

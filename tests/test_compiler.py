@@ -190,3 +190,40 @@ def test_a_child_process_after_use(tmp_path: Path) -> None:
     )
     done = python(code, GPUGRAD_CPU="native", GPUGRAD_CACHE_DIR=str(tmp_path))
     assert done.stdout.strip() == "0 True", done.stderr
+
+
+def test_what_builds_but_does_not_load_is_not_kept(tmp_path: Path) -> None:
+    settings = {"GPUGRAD_CPU": "native", "GPUGRAD_CACHE_DIR": str(tmp_path)}
+    done = python(PROGRAM, GPUGRAD_CXXFLAGS="-c", **settings)
+    assert "GPUGRAD_CXXFLAGS='-c' may be the cause" in done.stderr
+    assert not kernels(tmp_path)
+    true = shutil.which("true")
+    done = python(PROGRAM, CXX=str(true), **settings)
+    assert "InternalError" in done.stderr
+    assert f"CXX='{true}' may be the cause" in done.stderr
+
+
+def test_commands_that_cannot_be_read_or_run(tmp_path: Path) -> None:
+    settings = {"GPUGRAD_CPU": "native", "GPUGRAD_CACHE_DIR": str(tmp_path)}
+    done = python(PROGRAM, CXX="g++ 'x", **settings)
+    assert 'CXX is "g++ \'x", which cannot be read as a command line: No closing quotation' in done.stderr
+    done = python(PROGRAM, GPUGRAD_CXXFLAGS="'", **settings)
+    assert 'GPUGRAD_CXXFLAGS is "\'"' in done.stderr
+    text = tmp_path / "text"
+    text.write_text("no program")
+    text.chmod(0o700)
+    done = python(PROGRAM, CXX=str(text), **settings)
+    assert f"the C++ compiler '{text}' does not work" in done.stderr
+
+
+def test_a_folder_that_is_cleared_away_meanwhile(tmp_path: Path) -> None:
+    code = f"import shutil\n{PROGRAM}\nshutil.rmtree({str(tmp_path / 'kernels')!r})\nprint((gg.ones(3) * 2).tolist())"
+    done = python(code, GPUGRAD_CPU="native", GPUGRAD_CACHE_DIR=str(tmp_path))
+    assert done.stdout.splitlines()[1] == "[2.0, 2.0, 2.0]", done.stderr
+
+
+def test_a_named_compiler_that_is_missing_is_said_once_under_auto() -> None:
+    code = f"import warnings; warnings.simplefilter('always')\nfor _ in range(40):\n  {PROGRAM}"
+    done = python(code, GPUGRAD_CPU="auto", CXX="no-such-compiler")
+    assert done.stderr.count("RuntimeWarning: CXX is 'no-such-compiler'") == 1
+    assert len(done.stdout.splitlines()) == 40

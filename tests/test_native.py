@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -573,3 +574,133 @@ def test_source_of_a_kernel_in_c() -> None:
     forward, backward = gg.debug.kernel_source(gg.sin(x) * x)
     assert "gg_sin(x0)" in forward
     assert "gg_cos(" in backward
+
+
+# --------------------------------------------------------------------------------------------- found by attacking
+
+
+@pytest.mark.parametrize("number", [3, 1.1, True])
+@pytest.mark.parametrize("fuse", [1, 64])
+def test_bfloat16_beside_a_python_number_stays_bfloat16(number: float, fuse: int) -> None:
+    gg.config.fuse = fuse
+    x = np.array([0.5, 1.5, -2.0, 100.0]).astype(ml_dtypes.bfloat16)
+    expected = (x.astype(np.float32) * np.float32(ml_dtypes.bfloat16(number))).astype(ml_dtypes.bfloat16)
+    for gg.config.cpu in ("numpy", "native"):
+        t = gg.tensor(x, requires_grad=True)
+        y = t * number
+        assert y.dtype == ml_dtypes.bfloat16
+        np.testing.assert_array_equal(y.detach().numpy(), expected)
+        (g,) = gg.autograd.grad(gg.tanh(t * number).sum(), [t], create_graph=True)
+        g.sum().backward()
+        assert t.grad.dtype == g.dtype == ml_dtypes.bfloat16
+
+
+def test_masks_of_no_axes() -> None:
+    x = gg.tensor(0.5, requires_grad=True)
+    h = x * x
+    h.item()
+    a, b = gg.maximum(h, 0.1), gg.minimum(h, 0.9)
+    a.item()
+    b.item()
+    (a + b).backward()
+    assert x.grad.item() == 2.0
+
+
+def test_more_outputs_than_a_word_has_bits() -> None:
+    """Gradients are added to what is there; the retained ones behind them are stored."""
+    results = []
+    for gg.config.cpu in ("numpy", "native"):
+        gg.config.fuse = 64
+        leaves = [gg.tensor(np.full(70, 1 + k / 50), requires_grad=True) for k in range(20)]
+        for p in leaves:
+            p.grad = gg.ones(70)
+        h, kept = leaves[0], []
+        for k in range(62):
+            h = h * leaves[k % 20] if k % 3 else h / leaves[k % 20]
+            kept.append(h)
+            h.retain_grad()
+        h.sum().backward()
+        results.append([t.grad.numpy() for t in (*leaves, *kept)])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-13)
+
+
+def test_second_derivatives_whose_mask_is_one_boolean() -> None:
+    gg.config.fuse = 1
+    for n in (2.5, 4, 0):
+        x = gg.tensor(np.full(3, 0.5), requires_grad=True)
+        (g,) = gg.autograd.grad((x**n).sum(), [x], create_graph=True)
+        if g.requires_grad:
+            g.sum().backward()
+            np.testing.assert_allclose(x.grad.numpy(), n * (n - 1) * 0.5 ** (n - 2))
+
+
+def test_the_driver_is_given_nothing_but_arrays_of_its_dtypes() -> None:
+    program = identity(np.dtype("float32"))
+    out = np.empty(3, np.float32)
+    with pytest.raises(gg.errors.InternalError, match="was given ndarray of float64, expected an array of float32"):
+        run(program, (3,), [np.ones(3)], [Sink(out)])
+    with pytest.raises(gg.errors.InternalError, match="was given float32 of float32"):
+        run(program, (), [np.float32(1)], [Sink(out)])
+
+
+def test_a_call_inside_a_call_has_arguments_of_its_own() -> None:
+    kernel = native.Kernel(identity(np.dtype("float32")))
+    native._calls.busy = True  # as it is while the handler of a signal runs
+    try:
+        before = bytes(native._calls.block)
+        out = np.zeros(5, np.float32)
+        native.run(kernel, (5,), [np.ones(5, np.float32)], (), [Sink(out)])
+        assert out.tolist() == [1] * 5
+        assert bytes(native._calls.block) == before
+    finally:
+        native._calls.busy = False
+
+
+def test_an_interrupted_share_waits_for_its_helpers() -> None:
+    from gpugrad.backends import threads
+
+    at_work, go_on, left = threading.Event(), threading.Event(), []
+
+    def work(supply: Any) -> None:
+        for _ in supply:
+            if threading.current_thread() is threading.main_thread():
+                at_work.wait(10)
+                go_on.set()
+                raise KeyboardInterrupt
+            at_work.set()
+            go_on.wait(10)
+            left.append("helper")
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.share(work, [1, 2], 2)
+    assert left == ["helper"]
+
+
+def test_threads_that_cannot_be_started_are_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gpugrad.backends import threads
+
+    threads._forget()
+    monkeypatch.setattr(threading.Thread, "start", lambda self: (_ for _ in ()).throw(RuntimeError("no more threads")))
+    done: list[int] = []
+    for _ in range(2):
+        threads.share(done.extend, [1, 2, 3], 3)
+    assert sorted(done) == [1, 1, 2, 2, 3, 3]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_child_does_not_wait_for_a_thread_that_it_does_not_have() -> None:
+    code = (
+        "import os, threading, gpugrad as gg\nstop = False\n"
+        "def busy():\n  while not stop: (gg.tanh(gg.ones(100_000) * 2).sum()).item()\n"
+        "t = threading.Thread(target=busy); t.start()\n"
+        "for _ in range(8):\n  pid = os.fork()\n"
+        "  if pid == 0: os._exit(0 if (gg.ones(100_000) * 3).sum().item() == 300_000 else 1)\n"
+        "  assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0\n"
+        "stop = True; t.join(); print('done')"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, cwd=Path(__file__).parents[1]
+    )
+    assert done.stdout.strip() == "done", done.stderr

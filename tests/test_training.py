@@ -415,7 +415,7 @@ def test_interrupting_the_demo_leaves_loadable_weights(tmp_path: Path, monkeypat
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["info"]) == 0
     out = capsys.readouterr().out
-    assert "numpy   in use" in out
+    assert "executors on the CPU" in out
     assert "cuda    not available" in out
     blocked = tmp_path / "file"
     blocked.write_text("")

@@ -50,7 +50,7 @@ class Backend(Protocol):
         """Run a program over arrays that broadcast to `shape`, writing its outputs to `sinks`."""
 
     def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
-        """Run a program over many (shape, arrays, sinks), nothing being summed; an interrupt waits until all is done."""
+        """Run a program over many (shape, arrays, sinks), nothing being summed."""
 
     def may_overwrite(self, program: Program) -> bool:
         """True if `run_many` reads each element of its inputs before it writes that element of an output."""

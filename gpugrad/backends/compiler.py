@@ -34,12 +34,20 @@ LIMIT = 256 << 20  # bytes that the folder may hold; the least recently used go 
 _MARK = b"gpugrad\x01"  # between a library and its digest
 
 
+def _words(variable: str) -> list[str]:
+    value = os.environ.get(variable, "")
+    try:
+        return shlex.split(value)
+    except ValueError as e:
+        raise errors.bad_command(variable, value, str(e)) from None
+
+
 @functools.cache
 def compiler() -> tuple[str, ...]:
     """The command of the C++ compiler: ``CXX``, else the first of c++, g++, clang++ on the path. Empty: there is none."""
     if os.name != "posix":
         return ()
-    given = shlex.split(os.environ.get("CXX", ""))
+    given = _words("CXX")
     for command in [given] if given else [["c++"], ["g++"], ["clang++"]]:
         found = shutil.which(command[0])
         if found:
@@ -60,7 +68,13 @@ def why_none() -> str:
 @functools.cache
 def version() -> str:
     """The first line that the compiler says of itself."""
-    done = subprocess.run([*compiler(), "--version"], capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    command = [*compiler(), "--version"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT, stdin=subprocess.DEVNULL, check=False
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as e:
+        raise errors.compiler_broken(shlex.join(compiler()), str(e)) from None
     if done.returncode:
         raise errors.compiler_broken(shlex.join(compiler()), done.stderr.strip())
     return (done.stdout.splitlines() or [""])[0]
@@ -75,7 +89,7 @@ def flags() -> tuple[str, ...]:
     if has_vector_library() and "clang" not in version():
         # What `where` needs only sometimes must stay where it is: in branches, calls and comparisons are not vectorized.
         found += ["-mprefer-vector-width=512", "-DGG_LIBMVEC", "-fno-tree-sink", "-fno-tree-pre"]
-    return (*found, *shlex.split(os.environ.get("GPUGRAD_CXXFLAGS", "")))
+    return (*found, *_words("GPUGRAD_CXXFLAGS"))
 
 
 @functools.cache
@@ -147,11 +161,21 @@ def load(text: str) -> ctypes.CDLL:
     """The library of a text, compiled if it is not there. Raises InternalError with the text if it does not compile."""
     name = key(text)
     path = folder() / f"{name}.so"
-    if not _intact(path, name):
+    library = _loaded(path, name)
+    if library is None:
+        folder().mkdir(parents=True, exist_ok=True, mode=0o700)  # somebody may have cleared it away
         with _alone(name):
-            if not _intact(path, name):  # another process may have made it meanwhile
-                _compile(text, name, path)
-    return ctypes.CDLL(str(path))
+            library = _loaded(path, name)  # another process may have made it meanwhile
+            if library is None:
+                library = _compile(text, name, path)
+    return library
+
+
+def _loaded(path: Path, name: str) -> ctypes.CDLL | None:
+    if _intact(path, name):
+        with contextlib.suppress(OSError):  # made for another C library than is now there: compiled again
+            return ctypes.CDLL(str(path))
+    return None
 
 
 def _digest(content: bytes, name: str) -> bytes:
@@ -186,10 +210,12 @@ def _alone(name: str) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_UN)  # a forked child may have the handle, too
         os.close(handle)
 
 
-def _compile(text: str, name: str, path: Path) -> None:
+def _compile(text: str, name: str, path: Path) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory(prefix="build-", dir=folder()) as place:
         source, target = Path(place, "kernel.cpp"), Path(place, "kernel.so")
         source.write_text(text, encoding="utf-8")
@@ -207,12 +233,17 @@ def _compile(text: str, name: str, path: Path) -> None:
             raise errors.compiler_broken(shlex.join(compiler()), str(e)) from None
         if done.returncode:
             raise errors.compile_failed(shlex.join(command), done.stderr, text)
-        content = target.read_bytes()
+        try:
+            content = target.read_bytes()
+            library = ctypes.CDLL(str(target))
+        except OSError as e:  # it ended well, but there is no library, or none that can be loaded
+            raise errors.compile_failed(shlex.join(command), f"{done.stderr}\n{e}", text) from None
         with target.open("ab") as file:
             file.write(_MARK + _digest(content, name))
         target.chmod(0o700)
         target.replace(path)
     _trim()
+    return library
 
 
 def _trim() -> None:

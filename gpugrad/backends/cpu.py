@@ -7,8 +7,11 @@ but what the program has done, so that a program that is run twice gives the sam
 
 from __future__ import annotations
 
+import functools
 import math
+import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -110,11 +113,19 @@ def _chosen(program: Program, shape: Shape) -> Any:
         if program.runs < RUNS and program.work < WORK:
             return False
         if native.why_not():
+            _say_once()
             return False
     elif native.why_not():
         raise errors.no_native(native.why_not())
     program.native = False if native.missing(program) else native.Kernel(program)
     return program.native
+
+
+@functools.cache
+def _say_once() -> None:
+    """A compiler that was asked for by name and is not there deserves a word; that there is none does not."""
+    if os.environ.get("CXX"):
+        warnings.warn(f"{native.why_not()}: NumPy runs all plans.", RuntimeWarning, stacklevel=2)
 
 
 def _has_arrays(index: Any) -> bool:

@@ -20,7 +20,7 @@ from ..config import config
 from ..plan import Program
 from ..shapes import Shape
 from . import Sink, compiler
-from .threads import share, uninterrupted
+from .threads import share
 
 SHARED = 65536  # elements: less is not worth handing to other threads
 PARTS = 4  # per thread, so that a thread that is held up does not hold up the others
@@ -53,10 +53,11 @@ class _Scalar(ctypes.Union):
 class Kernel:
     """A compiled program. entry: its function; it takes arrays, scalars, outputs and a `_Call`. many: for many calls."""
 
-    __slots__ = ("entry", "library", "many", "text")
+    __slots__ = ("dtypes", "entry", "library", "many", "text")
 
     def __init__(self, program: Program) -> None:
         self.text = codegen.host(program)
+        self.dtypes = (*program.input_dtypes, *program.dtypes)
         driver = _driver()
         self.library = compiler.load(codegen.complete(self.text))
         ctypes.c_void_p.in_dll(self.library, "gg_drive").value = driver
@@ -117,11 +118,11 @@ def _shape(shape: Shape) -> Any:
 
 
 class _Calls(threading.local):
-    """The argument block of a thread, filled anew for each call."""
+    """The argument block of a thread, filled anew for each call. busy: by a call that something has interrupted."""
 
     def __init__(self) -> None:
         self.block = _Call()
-        self.address = ctypes.addressof(self.block)
+        self.busy = False
 
 
 _calls = _Calls()
@@ -135,58 +136,72 @@ def run(kernel: Kernel, shape: Shape, arrays: Sequence[Any], scalars: Sequence[A
         buffers.append(s.buffer)
         if s.accumulate:
             accumulate |= 1 << k
+    _check(kernel, (*arrays, *buffers))
     extent = _shape(shape)
-    call = _calls.block
-    call.shape = ctypes.addressof(extent)
-    call.dims = len(shape)
-    call.accumulate = accumulate
-    call.part, call.parts, call.partial = 0, 1, None
-    if config.threads > 1 and math.prod(shape) >= SHARED:
-        return _run_shared(kernel, (*arrays, *scalars, *buffers), call)
-    if kernel.entry(*arrays, *scalars, *buffers, _calls.address):
-        raise MemoryError("a compiled plan found no memory for its sums")
+    nested = _calls.busy  # in the handler of a signal, say
+    call = _Call() if nested else _calls.block
+    _calls.busy = True
+    try:
+        call.shape = ctypes.addressof(extent)
+        call.dims = len(shape)
+        call.accumulate = accumulate
+        if config.threads > 1 and math.prod(shape) >= SHARED:
+            _run_shared(kernel, (*arrays, *scalars, *buffers), call, extent)
+            return
+        call.part, call.parts, call.partial = 0, 1, None
+        if kernel.entry(*arrays, *scalars, *buffers, ctypes.addressof(call)):
+            raise MemoryError("a compiled plan found no memory for its sums")
+    finally:
+        _calls.busy = nested
 
 
-def _run_shared(kernel: Kernel, arguments: tuple[Any, ...], call: _Call) -> None:
+def _check(kernel: Kernel, arrays: Sequence[Any]) -> None:
+    """The driver takes arrays at their word: what is no array, or of another dtype, must not get there."""
+    for a, dtype in zip(arrays, kernel.dtypes, strict=True):
+        if type(a) is not np.ndarray or a.dtype != dtype:
+            raise errors.bad_array(f"{type(a).__name__} of {getattr(a, 'dtype', '')}", f"an array of {dtype}")
+
+
+def _run_shared(kernel: Kernel, arguments: tuple[Any, ...], call: _Call, extent: Any) -> None:
     """The same, divided among threads. How the work may be divided follows from the shape alone."""
-    call.part = -1
-    kernel.entry(*arguments, _calls.address)
+    call.part, call.parts, call.partial = -1, 1, None
+    kernel.entry(*arguments, ctypes.addressof(call))
     partial = np.empty(call.bytes + 64, np.uint8) if call.bytes else None
+    memory = None
     if partial is not None:
-        start = partial.ctypes.data
-        call.partial = start + -start % 64
+        memory = partial.ctypes.data
+        memory += -memory % 64
     parts = min(call.groups, PARTS * config.threads)
     fields = (call.shape, call.dims, call.accumulate)
-    memory = call.partial
-    failed = []
+    failed: list[int] = []
 
-    def work(supply: Iterator[int]) -> None:
-        block = _Call(*fields, 0, parts, memory)
-        address = ctypes.addressof(block)
+    def one(part: int, parts: int) -> None:
+        block = _Call(*fields, part, parts, memory)
+        if kernel.entry(*arguments, ctypes.addressof(block)):
+            failed.append(part)
+
+    def work(supply: Iterator[int], kept: Any = (partial, extent)) -> None:
         for part in supply:
-            block.part = part
-            if kernel.entry(*arguments, address):
-                failed.append(part)
+            one(part, parts)
 
     if parts > 1:
         share(work, list(range(parts)), config.threads)
-        if failed:
-            raise MemoryError("a compiled plan found no memory for its sums")
-        call.part = call.parts = parts
+        one(parts, parts)  # brings the sums together
     else:
-        call.part, call.parts = 0, 1
-    if kernel.entry(*arguments, _calls.address):
+        one(0, 1)
+    if failed:
         raise MemoryError("a compiled plan found no memory for its sums")
 
 
 def run_many(kernel: Kernel, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
-    """Run a kernel that sums nothing over many (shape, arrays, sinks): each thread makes one call.
-
-    Outputs may lie on inputs: so an interrupt waits until everything has been written.
-    """
-    calls, arrays, extents = [], [], []
+    """Run a kernel that sums nothing over many (shape, arrays, sinks): each thread makes one call."""
+    calls: list[_Call] = []
+    arrays: list[int] = []
+    extents: list[Any] = []
     for item, (shape, inputs, sinks) in enumerate(work):
-        arrays += [*map(id, inputs), *(id(s.buffer) for s in sinks)]
+        given = (*inputs, *(s.buffer for s in sinks))
+        _check(kernel, given)
+        arrays += map(id, given)
         extent = _shape(shape)
         extents.append(extent)
         parts = max(1, math.prod(shape) // SHARED)
@@ -210,11 +225,10 @@ def run_many(kernel: Kernel, scalars: Sequence[Any], work: Sequence[tuple[Shape,
     )
     failed: list[int] = []
 
-    def work_on(supply: Iterator[int]) -> None:
+    def work_on(supply: Iterator[int], kept: Any = (work, block, pointers, numbers, drawn, extents)) -> None:
         failed.extend(n for n in supply if kernel.many(*fixed))
 
-    with uninterrupted():
-        share(work_on, list(range(min(config.threads, len(calls)))), config.threads)
+    share(work_on, list(range(min(config.threads, len(calls)))), config.threads)
     if failed:
         raise MemoryError("a compiled plan found no memory for its tiles")
 

@@ -74,11 +74,24 @@ class Code:
             self.scratch.append(dtype)
             return f"t{len(self.scratch) - 1}"
 
+        def kind(a: Operand) -> Any:
+            tables: Any = {"i": program.input_dtypes, "s": program.scalar_types}
+            return (
+                program.instructions[a[1]].dtype if a[0] == "t" else type(a[1]) if a[0] == "k" else tables[a[0]][a[1]]
+            )
+
         def text(a: Operand) -> str:
             return where[a[1]] if a[0] == "t" else repr(a[1]) if a[0] == "k" else f"{a[0]}{a[1]}"
 
         for n, (out, op, args, dtype) in enumerate(program.instructions):
             given = [text(a) for a in args]
+            if isinstance(dtype, np.dtype):
+                brain = next((t for t in (dtype, *map(kind, args)) if getattr(t, "name", "") == "bfloat16"), None)
+                if brain is not None:  # a Python number beside it is one of its kind; NumPy would compute in float32
+                    namespace["bfloat16"] = brain.type
+                    given = [
+                        f"bfloat16({g})" if kind(a) in (float, int) else g for g, a in zip(given, args, strict=True)
+                    ]
             if not isinstance(dtype, np.dtype):
                 namespace[op.name] = op.numpy
                 where[out] = f"n{out}"

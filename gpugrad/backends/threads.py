@@ -36,57 +36,78 @@ def _start(count: int) -> None:
     global _started
     with _lock:
         while _started < count:
+            thread = threading.Thread(target=_serve, args=(_jobs,), name=f"gpugrad-{_started + 1}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more threads: those there are will do
+                return
             _started += 1
-            threading.Thread(target=_serve, args=(_jobs,), name=f"gpugrad-{_started}", daemon=True).start()
 
 
 class _Shared:
-    """One piece of shared work: the supply that all threads draw from, and who is still at it."""
+    """One piece of shared work: the supply that all threads draw from, and who is at it."""
 
-    def __init__(self, work: Callable[[Iterator[Any]], None], items: list[Any], helpers: int) -> None:
-        self.work = work
-        self.supply = iter(items)  # next() on a list iterator is atomic
+    def __init__(self, work: Callable[[Iterator[Any]], None], items: list[Any]) -> None:
+        self.work: Any = work
+        self.supply: Any = iter(items)  # next() on a list iterator is atomic
         self.error: BaseException | None = None
-        self.left = helpers
+        self.active = 0
+        self.closed = False  # whoever comes now is too late
         self.lock = threading.Lock()
-        self.done = threading.Lock()  # held until the last helper is through: a semaphore without Python code
-        self.done.acquire()
+        self.idle = threading.Lock()  # released when the last helper leaves after closing
+        self.idle.acquire()
 
     def help(self) -> None:
+        with self.lock:
+            if self.closed:
+                return
+            self.active += 1
         try:
             self.work(self.supply)
         except BaseException as e:
             self.error = e
         finally:
             with self.lock:
-                self.left -= 1
-                last = self.left == 0
+                self.active -= 1
+                last = self.closed and self.active == 0
             if last:
-                self.done.release()
+                self.idle.release()
+
+    def close(self) -> None:
+        """Let nobody begin any more, and wait for those who have."""
+        with self.lock:
+            self.closed = True
+            busy = self.active > 0
+        if busy:
+            self.idle.acquire()
 
 
 def share(work: Callable[[Iterator[Any]], None], items: list[Any], threads: int) -> None:
-    """Run `work` on up to `threads` threads, the caller's among them; they draw from one iterator over `items`."""
+    """Run `work` on up to `threads` threads, the caller's among them; they draw from one iterator over `items`.
+
+    Returns, or raises, only when no other thread is at it: their buffers must not be let go while they write.
+    """
     helpers = min(threads, len(items)) - 1
     if helpers < 1:
         return work(iter(items))
     if _started < helpers:
         _start(helpers)
-    shared = _Shared(work, items, helpers)
-    for _ in range(helpers):
-        _jobs.put(shared.help)
+    shared = _Shared(work, items)
     try:
+        for _ in range(min(helpers, _started)):
+            _jobs.put(shared.help)
         work(shared.supply)
     except BaseException as e:
         for _ in shared.supply:  # leave the others nothing more to do
             pass
         shared.error = e
-    while True:  # whatever happens: their buffers must not be let go while they write
+    while True:
         try:
-            shared.done.acquire()
+            shared.close()
             break
-        except KeyboardInterrupt as e:
+        except BaseException as e:  # an interrupt, or whatever else the handler of a signal raises
             shared.error = e
+    shared.work = shared.supply = None  # a helper may be a moment late in letting go of `shared`, not of the arrays
     if shared.error is not None:
         raise shared.error
 
