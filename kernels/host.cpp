@@ -115,10 +115,11 @@ template <typename T> void gather_as(const Layout& a, int64 at, int64 n, char* t
         if (stride == int64(sizeof(T))) {
             __builtin_memcpy(to, p, length * sizeof(T));
         } else if (stride == 0) {
-            const T x = read<T>(p);
-            for (int64 k = 0; k < length; ++k) write<T>(to + k * sizeof(T), x);
+            write<T>(to, read<T>(p));
+            for (int64 done = 1; done < length; done *= 2)
+                __builtin_memcpy(to + done * sizeof(T), to, min(done, length - done) * sizeof(T));
         } else {
-            for (int64 k = 0; k < length; ++k) write<T>(to + k * sizeof(T), read<T>(p + k * stride));
+            GG_INDEPENDENT for (int64 k = 0; k < length; ++k) write<T>(to + k * sizeof(T), read<T>(p + k * stride));
         }
         to += length * sizeof(T);
     });
@@ -175,7 +176,7 @@ template <typename T> void add_as(const Layout& a, int64 at, int64 n, const char
         if (stride == int64(sizeof(S)) && a.aligned) {
             S* to = reinterpret_cast<S*>(p);
             const S* x = reinterpret_cast<const S*>(from);
-            for (int64 k = 0; k < length; ++k) to[k] = T::add(to[k], x[k]);
+            GG_INDEPENDENT for (int64 k = 0; k < length; ++k) to[k] = T::add(to[k], x[k]);
         } else {
             for (int64 k = 0; k < length; ++k)
                 write<S>(p + k * stride, T::add(read<S>(p + k * stride), read<S>(from + k * sizeof(S))));
@@ -247,7 +248,7 @@ template <typename T> float64 piece(const typename T::stored* x, int64 n) {
     int64 at = lanes;
     if (lanes == PAD) {
         for (; at + PAD <= n; at += PAD)
-            for (int64 k = 0; k < PAD; ++k) lane[k] += T::sum(x[at + k]);
+            GG_INDEPENDENT for (int64 k = 0; k < PAD; ++k) lane[k] += T::sum(x[at + k]);
     } else {
         for (; at + 8 <= n; at += 8)
             for (int64 k = 0; k < 8; ++k) lane[k] += T::sum(x[at + k]);
@@ -261,7 +262,8 @@ template <typename T> float64 piece(const typename T::stored* x, int64 n) {
 template <typename T> void sum_floats(Sums& sums, int64 target, bool across, const char* from, int64 n) {
     const auto* x = reinterpret_cast<const typename T::stored*>(from);
     if (across) return sums.add(target, piece<T>(x, n));
-    for (int64 k = 0; k < n; ++k) sums.high[target + k] += T::sum(x[k]);
+    float64* high = sums.high + target;
+    GG_INDEPENDENT for (int64 k = 0; k < n; ++k) high[k] += T::sum(x[k]);
 }
 
 template <typename T> void sum_integers(Sums& sums, int64 target, bool across, const char* from, int64 n) {

@@ -27,7 +27,8 @@ typedef int64 gg_driver(const gg_kernel*, void* const* arrays, const gg_scalar*,
 #define GG_VISIBLE __attribute__((visibility("default")))
 #define GG_EXPORT extern "C" GG_VISIBLE
 #if defined(__clang__)
-#define GG_EACH(j, n) _Pragma("clang loop vectorize(assume_safety)") for (int64 j = 0; j < (n & -64); ++j)
+#define GG_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #else
-#define GG_EACH(j, n) _Pragma("GCC ivdep") for (int64 j = 0; j < (n & -64); ++j)
+#define GG_INDEPENDENT _Pragma("GCC ivdep")
 #endif
+#define GG_EACH(j, n) GG_INDEPENDENT for (int64 j = 0; j < (n & -64); ++j)

@@ -15,12 +15,14 @@ typedef unsigned int uint32;
 typedef unsigned long long uint64;
 
 #ifdef __CUDACC__
-#define GG_DEVICE static __device__ __forceinline__
+#define GG_DEVICE __device__ __forceinline__
+#define GG_MEMBER static __device__ __forceinline__
 #define GG_BUILTIN(name) name
 #define GG_INF __longlong_as_double(0x7ff0000000000000ll)
 #define GG_NAN __longlong_as_double(0x7ff8000000000000ll)
 #else
 #define GG_DEVICE static inline
+#define GG_MEMBER static inline
 #define GG_BUILTIN(name) __builtin_##name
 #define GG_INF __builtin_inf()
 #define GG_NAN __builtin_nan("")
@@ -136,10 +138,10 @@ GG_FN float32 gg_bfloat16(T x) { return gg_bfloat16(static_cast<float32>(x)); }
 
 // Conversions. A float that no integer of the type is near becomes what x86 makes of it: the smallest int32 or int64.
 template <typename To, typename From> struct gg_converter {
-    GG_DEVICE To to(From x) { return static_cast<To>(x); }
+    GG_MEMBER To to(From x) { return static_cast<To>(x); }
 };
 template <typename To> struct gg_float_to_integer {
-    GG_DEVICE To to(float64 x) {
+    GG_MEMBER To to(float64 x) {
         if (sizeof(To) < 4 || (sizeof(To) == 4 && To(-1) < To(0)))
             return static_cast<To>(x > -2147483649.0 && x < 2147483648.0 ? static_cast<int32>(x) : (-2147483647 - 1));
         const bool upper = To(-1) > To(0) && sizeof(To) == 8 && x >= 9223372036854775808.0 && x < 18446744073709551616.0;
@@ -155,13 +157,13 @@ template <typename To> struct gg_float_to_integer {
 GG_TO_INTEGER(int8) GG_TO_INTEGER(int16) GG_TO_INTEGER(int32) GG_TO_INTEGER(int64)
 GG_TO_INTEGER(uint8) GG_TO_INTEGER(uint16) GG_TO_INTEGER(uint32) GG_TO_INTEGER(uint64)
 template <typename From> struct gg_converter<bool, From> {
-    GG_DEVICE bool to(From x) { return x != 0; }
+    GG_MEMBER bool to(From x) { return x != 0; }
 };
 template <typename To> struct gg_converter<To, bool> {
-    GG_DEVICE To to(bool x) { return x ? To(1) : To(0); }
+    GG_MEMBER To to(bool x) { return x ? To(1) : To(0); }
 };
 template <> struct gg_converter<bool, bool> {
-    GG_DEVICE bool to(bool x) { return x; }
+    GG_MEMBER bool to(bool x) { return x; }
 };
 template <typename To, typename From> GG_DEVICE To gg_cast(From x) { return gg_converter<To, From>::to(x); }
 
@@ -221,6 +223,9 @@ GG_EXACT_1(trunc, trunc)
 
 GG_EXACT_1(rint, rint)
 
+// Whether an integer is negative, in words that do not puzzle a compiler where it has no sign.
+GG_FN bool gg_below_zero(T x) { return (x < T(1)) & (x != T(0)); }
+
 GG_DEVICE bool gg_where(bool c, bool a, bool b) { return (c & a) | (!c & b); }
 GG_FN T gg_where(bool c, T a, T b) { return c ? a : b; }
 
@@ -232,9 +237,9 @@ GG_FN bool gg_isinf(T x) { return (x == x) & !(x - x == 0); }
 
 GG_DEVICE float32 gg_abs(float32 x) { return GG_BUILTIN(fabsf)(x); }
 GG_DEVICE float64 gg_abs(float64 x) { return GG_BUILTIN(fabs)(x); }
-GG_FN T gg_abs(T x) { return static_cast<T>(x < 0 ? -x : x); }
+GG_FN T gg_abs(T x) { return static_cast<T>(gg_below_zero(x) ? -x : x); }
 
-GG_FN T gg_sign(T x) { return x > 0 ? T(1) : x < 0 ? T(-1) : x == 0 ? T(0) : x; }
+GG_FN T gg_sign(T x) { return x > 0 ? T(1) : x == 0 ? T(0) : x != x ? x : T(-1); }
 
 GG_FN T gg_maximum(T a, T b) { return (a >= b) | (a != a) ? a : b; }
 
@@ -248,7 +253,7 @@ GG_FN T gg_fmin(T a, T b) { return (a <= b) | (b != b) ? a : b; }
 GG_DEVICE float32 gg_reciprocal(float32 x) { return 1 / x; }
 GG_DEVICE float64 gg_reciprocal(float64 x) { return 1 / x; }
 GG_FN T gg_reciprocal(T x) {
-    const T of_zero = T(-1) < T(0) ? gg_cast<T>(static_cast<float64>(GG_INF)) : T(0);
+    const T of_zero = gg_below_zero(T(-1)) ? gg_cast<T>(static_cast<float64>(GG_INF)) : T(0);
     return x == 0 ? of_zero : static_cast<T>(1 / (x == 0 ? T(1) : x));
 }
 
@@ -259,7 +264,7 @@ GG_DEVICE float32 gg_pow(float32 a, float32 b) { return gg_pow_float(a, b); }
 GG_DEVICE float64 gg_pow(float64 a, float64 b) { return gg_pow_float(a, b); }
 GG_FN T gg_pow(T a, T b) {
     uint64 result = 1, base = static_cast<uint64>(a);
-    for (uint64 n = b < 0 ? 0 : static_cast<uint64>(b); n; n >>= 1, base *= base)
+    for (uint64 n = gg_below_zero(b) ? 0 : static_cast<uint64>(b); n; n >>= 1, base *= base)
         if (n & 1) result *= base;
     return static_cast<T>(result);
 }
@@ -289,26 +294,26 @@ GG_DEVICE float64 gg_fmod(float64 a, float64 b) { return GG_BUILTIN(fmod)(a, b);
 GG_DEVICE float32 gg_copysign(float32 a, float32 b) { return GG_BUILTIN(copysignf)(a, b); }
 GG_DEVICE float64 gg_copysign(float64 a, float64 b) { return GG_BUILTIN(copysign)(a, b); }
 template <typename T> struct gg_division {  // of integers
-    GG_DEVICE bool overflows(T b) { return T(-1) < T(0) && b == T(-1); }
-    GG_DEVICE T remainder(T a, T b) {
+    GG_MEMBER bool overflows(T b) { return gg_below_zero(T(-1)) && b == T(-1); }
+    GG_MEMBER T remainder(T a, T b) {
         if (b == 0 || overflows(b)) return 0;
         const T m = static_cast<T>(a % b);
-        return m != 0 && (m < 0) != (b < 0) ? static_cast<T>(m + b) : m;
+        return m != 0 && gg_below_zero(m) != gg_below_zero(b) ? static_cast<T>(m + b) : m;
     }
-    GG_DEVICE T quotient(T a, T b) {
+    GG_MEMBER T quotient(T a, T b) {
         if (b == 0) return 0;
         if (overflows(b)) return static_cast<T>(-a);
-        return static_cast<T>(a / b - (a % b != 0 && (a < 0) != (b < 0)));
+        return static_cast<T>(a / b - (a % b != 0 && gg_below_zero(a) != gg_below_zero(b)));
     }
 };
 template <typename T> struct gg_float_division {
-    GG_DEVICE T remainder(T a, T b) {
+    GG_MEMBER T remainder(T a, T b) {
         const T m = gg_fmod(a, b);
         if (b == 0) return m;
         if (m != 0) return (b < 0) != (m < 0) ? m + b : m;
         return gg_copysign(T(0), b);
     }
-    GG_DEVICE T quotient(T a, T b) {
+    GG_MEMBER T quotient(T a, T b) {
         if (b == 0) return a / b;
         const T m = gg_fmod(a, b);
         T q = (a - m) / b;
@@ -328,11 +333,11 @@ GG_DEVICE bool gg_invert(bool x) { return !x; }
 GG_FN T gg_invert(T x) { return static_cast<T>(~x); }
 
 GG_FN T gg_left_shift(T a, T b) {
-    const bool inside = b >= 0 && static_cast<uint64>(b) < 8 * sizeof(T);
+    const bool inside = !gg_below_zero(b) && static_cast<uint64>(b) < 8 * sizeof(T);
     return inside ? static_cast<T>(static_cast<uint64>(a) << b) : T(0);
 }
 
 GG_FN T gg_right_shift(T a, T b) {
-    const bool inside = b >= 0 && static_cast<uint64>(b) < 8 * sizeof(T);
-    return static_cast<T>(inside ? a >> b : a < 0 ? -1 : 0);
+    const bool inside = !gg_below_zero(b) && static_cast<uint64>(b) < 8 * sizeof(T);
+    return static_cast<T>(inside ? a >> b : gg_below_zero(a) ? -1 : 0);
 }

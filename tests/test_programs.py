@@ -162,7 +162,7 @@ def test_second_order_does_not_depend_on_fusion(program: list[tuple[str, int, in
     np.testing.assert_allclose(fused, eager, rtol=1e-7, atol=1e-7)
 
 
-@settings(max_examples=60)
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 @given(programs)
 def test_large_arrays_in_blocks_with_one_and_two_threads(program: list[tuple[str, int, int]]) -> None:
     def go() -> list[np.ndarray]:

@@ -151,15 +151,18 @@ def is_temporary() -> bool:
     return bool(_temporary)
 
 
-def key(text: str) -> str:
+def key(text: str, more: tuple[str, ...] = ()) -> str:
     """The name of a library: a digest of all that it depends on."""
-    parts = (text, "\0".join(compiler()), version(), "\0".join(flags()), cpu())
+    parts = (text, "\0".join(compiler()), version(), "\0".join((*flags(), *more)), cpu())
     return hashlib.sha256("\0\0".join(parts).encode()).hexdigest()[:40]
 
 
-def load(text: str) -> ctypes.CDLL:
-    """The library of a text, compiled if it is not there. Raises InternalError with the text if it does not compile."""
-    name = key(text)
+def load(text: str, more: tuple[str, ...] = ()) -> ctypes.CDLL:
+    """The library of a text, compiled if it is not there, with `more` flags after the usual ones.
+
+    Raises InternalError with the text if it does not compile.
+    """
+    name = key(text, more)
     path = folder() / f"{name}.so"
     library = _loaded(path, name)
     if library is None:
@@ -167,7 +170,7 @@ def load(text: str) -> ctypes.CDLL:
         with _alone(name):
             library = _loaded(path, name)  # another process may have made it meanwhile
             if library is None:
-                library = _compile(text, name, path)
+                library = _compile(text, more, name, path)
     return library
 
 
@@ -215,11 +218,11 @@ def _alone(name: str) -> Iterator[None]:
         os.close(handle)
 
 
-def _compile(text: str, name: str, path: Path) -> ctypes.CDLL:
+def _compile(text: str, more: tuple[str, ...], name: str, path: Path) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory(prefix="build-", dir=folder()) as place:
         source, target = Path(place, "kernel.cpp"), Path(place, "kernel.so")
         source.write_text(text, encoding="utf-8")
-        command = [*compiler(), *flags(), str(source), "-o", str(target)]
+        command = [*compiler(), *flags(), *more, str(source), "-o", str(target)]
         if "-DGG_LIBMVEC" in flags():
             command.append("-lmvec")
         command.append("-lm")
