@@ -78,7 +78,7 @@ class Slot:
         else:
             with set_grad_enabled(value.requires_grad or self.value.requires_grad):
                 self.value = self.value + value
-        if not self.value.requires_grad:
+        if self.value.array is None and not self.value.requires_grad:
             close(self.value)
 
 
@@ -157,12 +157,12 @@ class Region(Node):
         self.extent = extent  # the shape that the ops have
         self.axes = axes
         self.wanted = wanted
-        self.shapes = tuple(a.shape for a in inputs)
-        self.dtypes = tuple(a.dtype for a in inputs)
+        self.shapes = [a.shape for a in inputs]
+        self.dtypes = [a.dtype for a in inputs]
         keep, reads_output = plan.needs(wanted, axes is None)
         self.saved = {n: inputs[n] for n in keep}
         self.output = array if reads_output else None
-        self.interior = [weakref.ref(v) for v in interior]
+        self.interior = list(map(weakref.ref, interior))
         self.retained: dict[int, Slot] = {}
 
     def free(self) -> None:

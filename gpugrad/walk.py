@@ -87,12 +87,15 @@ class Walk:
                     continue
                 adjoint = self.adjoints.pop(node, None)
                 if isinstance(node, Leaf):
-                    leaves.append((node, self._hooked(node, adjoint) if adjoint is not None else None))
+                    if adjoint is not None and node.hooks:
+                        adjoint = self._hooked(node, adjoint)
+                    leaves.append((node, adjoint))
                     continue
                 if node.freed:
                     raise errors.graph_freed(node.name)
                 if adjoint is not None:
-                    adjoint = self._hooked(node, adjoint)
+                    if node.hooks:
+                        adjoint = self._hooked(node, adjoint)
                     self._keep(node, adjoint)
                     if isinstance(node, Region):
                         self._through_region(node, adjoint, needed)
@@ -222,11 +225,9 @@ class Walk:
         extra: list[tuple[int, Wanted | Slot]] = list(self.by_interior.get(node, ()))
         if self.accumulate:
             extra += node.retained.items()
-        request = Request(
-            tuple(n for n, _ in ask), tuple(t.moves for _, t in ask), tuple(n for n, _ in extra),
-            adjoint.mask is not None, node.axes is None,
-        )  # fmt: skip
-        plan = node.plan.backward(request)
+        moves = tuple([t.moves for _, t in ask])
+        wanted, interior = tuple([n for n, _ in ask]), tuple([n for n, _ in extra])
+        plan = node.plan.backward(Request(wanted, moves, interior, adjoint.mask is not None, node.axes is None))
         debug.counters.backward += 1
         upstream, mask = adjoint.array, adjoint.mask
         if node.axes is not None:

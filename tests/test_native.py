@@ -553,9 +553,31 @@ def test_auto_compiles_what_runs_often_or_on_many_elements() -> None:
     gg.wait(t)
     assert program.native
     gg.config.cpu = "numpy"
-    assert gg.debug.counters is not None
     plans.clear()
     assert not compiled(lambda: gg.cosh(x * 2) + 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at the memory map as Linux shows it")
+def test_a_kernel_goes_with_its_plan(no_gc: None) -> None:
+    def loaded() -> int:
+        return len(
+            {line.split(maxsplit=5)[5] for line in Path("/proc/self/maps").read_text().splitlines() if ".so" in line}
+        )
+
+    gg.config.fuse = 64
+    plans.clear()
+    x = gg.ones(3)
+    (gg.sin(x) + 1).tolist()
+    before = loaded()
+    for k in range(5):
+        y = x
+        for _ in range(k + 2):
+            y = gg.cos(y) - 1
+        y.tolist()
+    assert loaded() == before + 5
+    del y
+    plans.clear()
+    assert loaded() <= before
 
 
 def test_a_dtype_that_c_does_not_have_is_left_to_numpy() -> None:

@@ -6,10 +6,12 @@ about a microsecond. The GIL is dropped while it runs; large work is divided amo
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import functools
 import math
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -54,15 +56,16 @@ class _Scalar(ctypes.Union):
 class Kernel:
     """A compiled program. entry: its function; it takes arrays, scalars, outputs and a `_Call`. many: for many calls."""
 
-    __slots__ = ("dtypes", "entry", "library", "many", "text")
+    __slots__ = ("__weakref__", "dtypes", "entry", "many", "text")
 
     def __init__(self, program: Program) -> None:
         self.text = codegen.host(program)
         self.dtypes = (*program.input_dtypes, *program.dtypes)
         driver = _driver()
-        self.library = compiler.load(codegen.complete(self.text))
-        ctypes.c_void_p.in_dll(self.library, "gg_drive").value = driver
-        self.entry = self.library.gg_run
+        library = compiler.load(codegen.complete(self.text))
+        weakref.finalize(self, _ctypes.dlclose, library._handle).atexit = False  # plans come and go; so do kernels
+        ctypes.c_void_p.in_dll(library, "gg_drive").value = driver
+        self.entry = library.gg_run
         self.entry.restype = ctypes.c_longlong
         self.entry.argtypes = [
             *(ctypes.py_object for _ in program.sources),
@@ -70,7 +73,7 @@ class Kernel:
             *(ctypes.py_object for _ in program.outputs),
             ctypes.c_void_p,
         ]
-        self.many = self.library.gg_run_many
+        self.many = library.gg_run_many
         self.many.restype = ctypes.c_longlong
         self.many.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_longlong, ctypes.c_void_p]
 
