@@ -110,21 +110,26 @@ def main() -> None:
 def plot(table: dict[str, dict[str, float]]) -> None:
     import matplotlib.pyplot as plt
 
-    libraries = [k for k in dict.fromkeys(k for m in table.values() for k in m) if k != "gpugrad"]
-    figure, axis = plt.subplots(figsize=(8, 4))
-    width = 0.8 / len(libraries)
-    for k, library in enumerate(libraries):
-        places = [n + k * width for n, m in enumerate(table.values()) if library in m]
-        heights = [m[library] / m["gpugrad"] for m in table.values() if library in m]
-        bars = axis.bar(places, heights, width, label=library)
-        axis.bar_label(bars, fmt="%.2g", fontsize=8)
-    axis.axhline(1, color="black", linewidth=1)
-    axis.set_yscale("log")
-    axis.set_xticks([n + 0.4 - width / 2 for n in range(len(table))], list(table))
-    axis.set_ylabel("time / gpugrad's time")
-    axis.set_title("Above the line: slower than gpugrad (forward and backward)")
-    axis.margins(y=0.15)
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncol=4)
+    figure, axis = plt.subplots(figsize=(8, 10))
+    colors: dict[str, str] = {}
+    place, ticks = 0.0, []
+    for medians in reversed(table.values()):
+        others = [k for k in medians if k != "gpugrad"]
+        ticks.append(place + (len(others) - 1) / 2)
+        for library in reversed(others):
+            color = colors.setdefault(library, f"C{len(colors)}")
+            bar = axis.barh(place, medians[library] / medians["gpugrad"], color=color, height=0.9)
+            axis.bar_label(bar, fmt="%.2g", fontsize=8, padding=2)
+            place += 1
+        place += 0.8
+    axis.axvline(1, color="black", linewidth=1)
+    axis.set_xscale("log")
+    axis.set_yticks(ticks, list(reversed(table)))
+    axis.set_xlabel("time / gpugrad's time")
+    axis.set_title("Right of the line: slower than gpugrad (forward and backward)")
+    axis.margins(x=0.08, y=0.01)
+    handles = [plt.Rectangle((0, 0), 1, 1, color=c) for c in colors.values()]
+    axis.legend(handles, colors, loc="upper center", bbox_to_anchor=(0.4, -0.05), ncol=4)
     figure.tight_layout()
     figure.savefig(RESULTS / "cpu.png", dpi=110)
 
