@@ -32,15 +32,19 @@ def info() -> None:
     print(f"  cpu     available{', default' if default_device() == 'cpu' else ''}")
     print(f"  cuda    not available: {why_no_cuda()}")
     print(f"\nexecutors on the CPU (GPUGRAD_CPU={config.cpu})")
-    why = native.why_not()
-    if config.cpu == "numpy" or why:
+    lines = native.describe()
+    why = lines[0].startswith("not available")
+    if why and config.cpu == "native":
+        use = "not used: GPUGRAD_CPU=native asks for compiled plans, and running one is an error"
+    elif config.cpu == "numpy" or why:
         use = "runs all plans, in blocks, on the threads above"
     elif config.cpu == "native":
         use = "runs plans of dtypes that C does not have"
     else:
-        use = f"runs a plan until it has run {cpu.RUNS} times or has done {cpu.WORK:,} operations on elements"
+        use = (
+            f"runs a plan before its run number {cpu.RUNS}, and before it comes to {cpu.WORK:,} operations on elements"
+        )
     print(f"  numpy   {use}")
-    lines = native.describe()
     if not why:
         lines.insert(
             0,
@@ -63,7 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     job.add_argument("--device", default=None, help="cpu or cuda (default: chosen automatically)")
     args = parser.parse_args(argv)
     if args.command == "info":
-        info()
+        try:
+            info()
+        except GpugradError as e:
+            print(f"gpugrad info: {e}", file=sys.stderr)
+            return 1
         return 0
     if args.epochs < 1:
         parser.error("--epochs must be at least 1")

@@ -78,8 +78,7 @@ class MemoryPool:
             raise errors.bad_value("memory.set_limit", f"{size!r} is not a number of bytes: expected an integer >= 0.")
         with self._lock:
             self._limit = size
-            if self._sizes[1] > size:
-                self.free_all_blocks()
+            self._shrink(size)
 
     def free_all_blocks(self) -> None:
         """Give the buffers that are not in use back to the system."""
@@ -126,9 +125,22 @@ class MemoryPool:
     def _return(self, block: bytearray, size: int) -> None:
         with self._lock:
             self._sizes[0] -= size
-            if self._sizes[1] + size <= self._limit:
+            if size <= self._limit:
+                self._shrink(self._limit - size)
                 self._free.setdefault(size, []).append(block)
+                self._free[size] = self._free.pop(size)  # the size last given back comes last
                 self._sizes[1] += size
+
+    def _shrink(self, limit: int) -> None:
+        """Let go of kept buffers until no more than `limit` bytes are left, sizes long unused first."""
+        while self._sizes[1] > limit:
+            size = next(iter(self._free))
+            blocks = self._free[size]
+            if blocks:
+                blocks.pop()
+                self._sizes[1] -= size
+            if not blocks:
+                del self._free[size]
 
 
 def _physical() -> int:

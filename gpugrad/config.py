@@ -15,6 +15,7 @@ MAX_INPUTS = 24  # array inputs of one region: as many as a CUDA kernel can safe
 MAX_HEAVY_INPUTS = 8  # array inputs once together they would hold more than HEAVY_BYTES
 HEAVY_BYTES = 64 << 20
 EXECUTORS = ("auto", "native", "numpy")  # who runs plans on the CPU
+_CPU = f"one of {', '.join(map(repr, EXECUTORS))}"
 PLAN_CACHE = 2048  # structures whose plans are kept, least recently used out first
 
 
@@ -31,7 +32,7 @@ class Config:
         Where new tensors go (default: ``GPUGRAD_DEVICE``, else "cpu"). ``with gg.device(...)`` goes before it.
     cpu: str
         Who runs plans on the CPU: "numpy", "native" (compiled; an error without a C++ compiler), or "auto" (default:
-        ``GPUGRAD_CPU``), which compiles a plan that has run 16 times or has done 2**24 operations on elements.
+        ``GPUGRAD_CPU``), which compiles a plan at its 16th run, or when it comes to 2**24 operations on elements.
     threads: int
         Threads that large plans on the CPU may use; the default is ``GPUGRAD_NUM_THREADS``, else the number of CPUs
         that this process may use. No result depends on it.
@@ -88,13 +89,16 @@ class Config:
     @property
     def cpu(self) -> str:
         if not self._cpu:
-            self.cpu = os.environ.get("GPUGRAD_CPU") or "auto"
+            text = os.environ.get("GPUGRAD_CPU") or "auto"
+            if text not in EXECUTORS:
+                raise errors.bad_config("cpu", text, f"{_CPU} (it was read from the environment, GPUGRAD_CPU)")
+            self.cpu = text
         return self._cpu
 
     @cpu.setter
     def cpu(self, value: str) -> None:
         if value not in EXECUTORS:
-            raise errors.bad_config("cpu", value, f"one of {', '.join(map(repr, EXECUTORS))}")
+            raise errors.bad_config("cpu", value, _CPU)
         self._cpu = value
 
     @property

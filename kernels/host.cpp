@@ -4,8 +4,8 @@
 // The body is only ever run on whole multiples of 64 elements: a shorter tile is padded. So no element is computed by
 // other instructions than its neighbours, and where an element stands in its array changes none of its bits.
 //
-// Sums: an element is added to its neighbours in a tile (64 lanes, then a tree), a tile to its group, a group to the
-// total, in float64 with the rounding errors carried along. Tiles and groups follow from the shape and the summed axes
+// Sums: along the last axis an element is added to its neighbours in a tile (64 lanes, then a tree), a tile to its group
+// with the rounding errors carried along; over leading axes row is added to row; a group to the total; all in float64. Tiles and groups follow from the shape and the summed axes
 // alone, so neither layout nor fusion nor the number of threads changes a bit.
 #include <stdlib.h>
 

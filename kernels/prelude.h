@@ -121,7 +121,8 @@ GG_DEVICE uint16 gg_store_bfloat16(float32 x) {
     return static_cast<uint16>((u & 0x7fffffffu) > 0x7f800000u ? (u >> 16) | 0x40u : rounded);
 }
 
-// Rounding a float64 to 16 bits by way of float32 must not round twice: the first rounding is to odd.
+// Rounding a float64 to float16 by way of float32 must not round twice: the first rounding is to odd. (To bfloat16 it is
+// rounded twice, as ml_dtypes does it.)
 GG_DEVICE float32 gg_odd(float64 x) {
     const uint32 nearest = gg_bits(static_cast<float32>(x));
     const bool above = GG_BUILTIN(fabs)(static_cast<float64>(gg_float(nearest))) > GG_BUILTIN(fabs)(x);

@@ -67,6 +67,19 @@ def test_the_limit_bounds_what_is_kept(pool: MemoryPool) -> None:
     assert "MemoryPool(used=0.0 MiB" in repr(pool)
 
 
+def test_sizes_long_unused_make_room(pool: MemoryPool) -> None:
+    pool.set_limit(40_000_000)
+    many = [pool.empty((N,), np.dtype(float)) for _ in range(5)]
+    del many
+    pool.empty((2 * N,), np.dtype(float))
+    kept = pool.free_bytes()
+    assert 16_000_000 < kept <= 40_000_000
+    pool.empty((2 * N,), np.dtype(float))  # from the pool, and back
+    assert pool.free_bytes() == kept
+    pool.set_limit(kept - 1)
+    assert 0 < pool.free_bytes() < kept
+
+
 def test_threads_never_share_a_buffer(pool: MemoryPool) -> None:
     def work(k: int) -> None:
         for _ in range(200):

@@ -166,7 +166,13 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
 
 def test_a_setting_that_is_none() -> None:
     done = python(PROGRAM, GPUGRAD_CPU="fast")
-    assert "config.cpu = 'fast': expected one of 'auto', 'native', 'numpy'" in done.stderr
+    assert (
+        "config.cpu = 'fast': expected one of 'auto', 'native', 'numpy' (it was read from the environment"
+        in done.stderr
+    )
+    done = python("import gpugrad.__main__ as m; raise SystemExit(m.main(['info']))", GPUGRAD_CPU="fast")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
 
 
 def test_a_timeout_is_an_error_with_the_text(tmp_path: Path) -> None:
@@ -227,3 +233,18 @@ def test_a_named_compiler_that_is_missing_is_said_once_under_auto() -> None:
     done = python(code, GPUGRAD_CPU="auto", CXX="no-such-compiler")
     assert done.stderr.count("RuntimeWarning: CXX is 'no-such-compiler'") == 1
     assert len(done.stdout.splitlines()) == 40
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_temporary_folder_is_its_makers(tmp_path: Path) -> None:
+    """A forked child that ends does not take it away; and where it is gone, another is made under a name of its own."""
+    file = tmp_path / "file"
+    file.write_text("")
+    code = (
+        f"import os, sys, shutil\nfrom gpugrad.backends import compiler as c\n{PROGRAM}\nf = c.folder()\n"
+        "if os.fork() == 0: sys.exit(0)\nos.wait()\nassert f.exists()\n"
+        "shutil.rmtree(f); os.mkdir(f); os.chmod(f, 0o777)\n(gg.ones(3) * 2).tolist()\n"
+        "assert not list(f.glob('*.so')) and c.folder() != f and c.folder().stat().st_mode & 0o77 == 0; print('good')"
+    )
+    done = python(code, GPUGRAD_CPU="native", GPUGRAD_CACHE_DIR="", XDG_CACHE_HOME=str(file), HOME=str(file))
+    assert done.stdout.splitlines()[1:] == ["good"], done.stderr

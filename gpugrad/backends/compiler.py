@@ -7,6 +7,7 @@ end tells a damaged file from a good one, and a damaged one is compiled again.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import functools
@@ -133,19 +134,32 @@ def folder() -> Path:
     path = path.absolute() / "kernels"
     with contextlib.suppress(OSError):
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        state = path.stat()
-        if state.st_uid == os.getuid() and os.access(path, os.W_OK | os.X_OK):
-            if state.st_mode & 0o077:
-                path.chmod(0o700)
-            return path
+        if path.stat().st_uid == os.getuid():
+            path.chmod(0o700)
+    if _is_private(path):
+        return path
     if given:
         raise errors.cache_folder(given)
-    temporary = tempfile.TemporaryDirectory(prefix="gpugrad-")
-    _temporary.append(temporary)  # removed when the process ends
-    return Path(temporary.name)
+    own = Path(tempfile.mkdtemp(prefix="gpugrad-"))
+    atexit.register(_remove, own, os.getpid())
+    _temporary.append(own)
+    return own
 
 
-_temporary: list[tempfile.TemporaryDirectory[str]] = []
+_temporary: list[Path] = []
+
+
+def _is_private(path: Path) -> bool:
+    """True for a folder that is the user's, that nobody else can look into, and that can be written."""
+    with contextlib.suppress(OSError):
+        state = path.stat()
+        return state.st_uid == os.getuid() and not state.st_mode & 0o077 and os.access(path, os.W_OK | os.X_OK)
+    return False
+
+
+def _remove(path: Path, owner: int) -> None:
+    if os.getpid() == owner:  # not by a forked child, while its parent goes on
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def is_temporary() -> bool:
@@ -169,7 +183,9 @@ def load(text: str, more: tuple[str, ...] = ()) -> ctypes.CDLL:
     path = folder() / f"{name}.so"
     library = _loaded(path, name)
     if library is None:
-        folder().mkdir(parents=True, exist_ok=True, mode=0o700)  # somebody may have cleared it away
+        if not _is_private(folder()):
+            folder.cache_clear()  # somebody has cleared it away, or opened it to others: as at the start
+            path = folder() / f"{name}.so"
         with _alone(name):
             library = _loaded(path, name)  # another process may have made it meanwhile
             if library is None:
