@@ -119,7 +119,10 @@ template <typename T> void gather_as(const Layout& a, int64 at, int64 n, char* t
             for (int64 done = 1; done < length; done *= 2)
                 __builtin_memcpy(to + done * sizeof(T), to, min(done, length - done) * sizeof(T));
         } else {
-            GG_INDEPENDENT for (int64 k = 0; k < length; ++k) write<T>(to + k * sizeof(T), read<T>(p + k * stride));
+            for (int64 k = 0; k < length; ++k, p += stride) {
+                write<T>(to + k * sizeof(T), read<T>(p));
+                __asm__("" : "+r"(p));  // one by one: vector gathers take twice as long
+            }
         }
         to += length * sizeof(T);
     });

@@ -25,7 +25,7 @@ from . import Sink, compiler
 from .threads import share
 
 SHARED = 65536  # elements: less is not worth handing to other threads
-DRIVER_FLAGS = ("-O1", "-ftree-vectorize")  # its loops are plain: -O3 takes four times as long and gains nothing
+DRIVER_FLAGS = ("-O1", "-ftree-vectorize")  # its loops are plain: -O3 takes twice as long and gains little
 PARTS = 4  # per thread, so that a thread that is held up does not hold up the others
 ARRAYS = 128  # inputs, and outputs, that the driver has room for (MAX_ARRAYS)
 _SCALARS: dict[Any, Any] = {float: ctypes.c_double, int: ctypes.c_longlong, bool: ctypes.c_bool, None: ctypes.c_double}
