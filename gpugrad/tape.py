@@ -27,9 +27,8 @@ from .structural import StructuralOp, collect, kept, setitem
 from .symbolic import BOOL
 
 _numbers = itertools.count()
-LOCK = threading.RLock()
+LOCK = threading.RLock()  # covers closing (two threads that read one tensor compute it once) and adding to leaves
 survive_fork(LOCK)  # registered after the locks that are taken inside it, and so taken before them
-# It covers closing (two threads that read one tensor compute it once) and adding to leaves
 
 
 class Slot:

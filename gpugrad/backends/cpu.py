@@ -1,8 +1,8 @@
 """The CPU: which executor runs a plan, and what a device must do besides.
 
-A plan can be run by NumPy or compiled. Under ``GPUGRAD_CPU=auto`` (the default) it is compiled once it has run RUNS times or
-has done WORK operations on elements; until then, and where there is no compiler, NumPy runs it. The rule looks at nothing
-but what the program has done, so that a program that is run twice gives the same bits twice.
+A plan can be run by NumPy or compiled. Under ``GPUGRAD_CPU=auto`` (the default) it is compiled at its run number RUNS, or at
+the run that brings it to WORK operations on elements; before that, and where there is no compiler, NumPy runs it. The rule
+looks at nothing but what the program does, so that a program that is run twice gives the same bits twice.
 """
 
 from __future__ import annotations
