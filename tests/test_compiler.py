@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gpugrad.backends import compiler
+from gpugrad.backends import cache, compiler
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(not compiler.compiler(), reason="no C++ compiler on this machine")
@@ -82,12 +82,12 @@ def test_damaged_files_are_compiled_again(tmp_path: Path, damage: str) -> None:
         p.write_bytes(content)
     again = python(PROGRAM, **settings)
     assert right(again.stdout), again.stderr
-    assert all(compiler._intact(p, p.stem) for p in made)
+    assert all(cache.intact(p) for p in made)
 
 
 def test_the_folder_stays_within_its_limit(tmp_path: Path) -> None:
     code = (
-        "import gpugrad as gg, gpugrad.backends.compiler as c; c.LIMIT = 200_000; c.TRIM_EVERY = 1\n"
+        "import gpugrad as gg, gpugrad.backends.cache as c; c.LIMIT = 200_000; c.TRIM_EVERY = 1\n"
         "for k in range(12):\n  t = gg.ones(3)\n  for _ in range(k): t = gg.sin(t)\n  (t + 1).tolist()\n"
     )
     done = python(code, GPUGRAD_CPU="native", GPUGRAD_CACHE_DIR=str(tmp_path))
@@ -241,7 +241,7 @@ def test_a_temporary_folder_is_its_makers(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     code = (
-        f"import os, sys, shutil\nfrom gpugrad.backends import compiler as c\n{PROGRAM}\nf = c.folder()\n"
+        f"import os, sys, shutil\nfrom gpugrad.backends import cache as c\n{PROGRAM}\nf = c.folder()\n"
         "if os.fork() == 0: sys.exit(0)\nos.wait()\nassert f.exists()\n"
         "shutil.rmtree(f); os.mkdir(f); os.chmod(f, 0o777)\n(gg.ones(3) * 2).tolist()\n"
         "assert not list(f.glob('*.so')) and c.folder() != f and c.folder().stat().st_mode & 0o77 == 0; print('good')"

@@ -23,6 +23,7 @@ import gpugrad as gg
 from gpugrad import codegen
 from gpugrad.backends import Sink, compiler, native
 from gpugrad.backends.cpu import RUNS
+from gpugrad.codegen import host
 from gpugrad.ops import Op
 from gpugrad.plan import Program, plans
 from gpugrad.shapes import reduced
@@ -357,7 +358,7 @@ def test_fused_with_what_cannot_be_vectorized_the_bits_stay(rng: np.random.Gener
 
 def kernel_of(t: gg.Tensor) -> str:
     found = gg.plan.structure([t._value], gg.tape.close)
-    return codegen.host(plans.get(found).forward)
+    return host.kernel(plans.get(found).forward)
 
 
 def test_the_text_of_a_plan_reads_like_the_formula() -> None:
@@ -366,8 +367,8 @@ def test_the_text_of_a_plan_reads_like_the_formula() -> None:
     text = kernel_of(gg.tanh(x * 3) * x)
     assert re.findall(r"const float32 t\d = (.*);", text) == ["x0 * float32(s0)", "gg_tanh(t0)", "t1 * x0"]
     assert text == kernel_of(gg.tanh(x * 5) * x)  # a number is an argument
-    whole = codegen.complete(text)
-    assert whole == codegen.complete(text)
+    whole = host.complete(text)
+    assert whole == host.complete(text)
     assert "GG_LIBM_1(tanh, tanh)" in whole
     assert "cosh" not in whole
 
@@ -384,7 +385,7 @@ def test_half_precision_is_computed_in_float32_and_rounded_once_per_op() -> None
 
 def assembly(text: str, folder: Path) -> str:
     source, target = folder / "kernel.cpp", folder / "kernel.s"
-    source.write_text(codegen.complete(text))
+    source.write_text(host.complete(text))
     flags = [f for f in compiler.flags() if f not in ("-shared", "-w")]
     strict = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-unknown-pragmas", "-Wno-unused-function"]
     done = subprocess.run(

@@ -29,7 +29,7 @@ LAYERS = [
     "ops", "coefficients", "elementwise", "operators", "structural",
     "debug", "expr", "symbolic",
     "plan", "backends",
-    "codegen", "backends.threads", "backends.numpy", "backends.compiler", "backends.native", "backends.cpu", "tape", "walk",
+    "codegen", "codegen.host", "backends.threads", "backends.numpy", "backends.cache", "backends.compiler", "backends.native", "backends.cpu", "tape", "walk",
     "tensor", "autograd",
     "functions.creation", "functions.elementwise", "functions.shaping", "functions.indexing", "functions.reductions",
     "functions.contraction", "functions", "random", "serialize",

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import codegen, errors
+from .. import errors
 from ..buffers import is_whole, memory
+from ..codegen import host
 from ..config import config
 from ..plan import Program
 from ..shapes import DType, Shape, is_16_bit
@@ -72,7 +73,7 @@ class CpuBackend:
         return reference.source(program)
 
     def kernel(self, program: Program) -> str:
-        return codegen.host(program)
+        return host.kernel(program)
 
     def accumulate(self, buffer: Any, array: Any) -> None:
         with np.errstate(all="ignore"):

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from .. import codegen, errors
+from ..codegen import host
 from ..config import config
 from ..plan import Program
 from ..shapes import Shape
-from . import Sink, compiler
+from . import Sink, cache, compiler
 from .threads import share
 
 SHARED = 65536  # elements: less is not worth handing to other threads
@@ -59,10 +60,10 @@ class Kernel:
     __slots__ = ("__weakref__", "dtypes", "entry", "many", "text")
 
     def __init__(self, program: Program) -> None:
-        self.text = codegen.host(program)
+        self.text = host.kernel(program)
         self.dtypes = (*program.input_dtypes, *program.dtypes)
         driver = _driver()
-        library = compiler.load(codegen.complete(self.text))
+        library = compiler.load(host.complete(self.text))
         weakref.finalize(self, _ctypes.dlclose, library._handle).atexit = False  # plans come and go; so do kernels
         ctypes.c_void_p.in_dll(library, "gg_drive").value = driver
         self.entry = library.gg_run
@@ -82,7 +83,7 @@ class Kernel:
 def _driver() -> int:
     """The address of the driver, compiled on first use."""
     text = (codegen.folder() / "host.cpp").read_text(encoding="utf-8")
-    library = compiler.load(codegen.complete(text), DRIVER_FLAGS)
+    library = compiler.load(host.complete(text), DRIVER_FLAGS)
     library.gg_setup.argtypes = [ctypes.c_longlong]
     library.gg_setup.restype = None
     library.gg_setup(object.__basicsize__)
@@ -249,7 +250,7 @@ def describe() -> list[str]:
     library = "glibc's vector library" if "-DGG_LIBMVEC" in compiler.flags() else "one call per element"
     kept = (
         "as long as the process lives: the cache folder cannot be written"
-        if compiler.is_temporary()
-        else str(compiler.folder())
+        if cache.is_temporary()
+        else str(cache.folder())
     )
     return [*found, f"exp, sin, tanh, ...: {library}", f"kernels are kept in {kept}"]

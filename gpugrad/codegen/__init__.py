@@ -1,7 +1,7 @@
-"""From a program to C text: one body for C++ and CUDA, and the skeleton that runs it on the host.
+"""From a program to C text: one body for C++ and CUDA. The skeletons around it are in `host` and `cuda`.
 
 The body is one statement per op, in the op's dtype, with the text of the op's row; 16-bit floats are computed in
-float32 and rounded once per op. A kernel carries the paragraphs of `kernels/prelude.h` that it uses and nothing else,
+float32 and rounded once per op. A kernel carries the paragraphs of `kernels/` that it uses and nothing else,
 so that its text is all there is to it: the same program always gives the same text.
 """
 
@@ -15,22 +15,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .ops import Op
-from .plan import Operand, Program
-from .shapes import DType, is_16_bit
+from ..ops import Op
+from ..plan import Operand, Program
+from ..shapes import DType, is_16_bit
 
 TYPES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
     "float16", "bfloat16", "float32", "float64",
 )  # fmt: skip
-_NUMBER = {float: "float64", int: "int64", bool: "bool"}
-_BOOL = np.dtype(bool)
+NUMBER = {float: "float64", int: "int64", bool: "bool"}  # Python numbers in C
+BOOL = np.dtype(bool)
 
 
 def folder() -> Path:
     """Where the C and CUDA texts are: inside an installed package, or beside it in a checkout."""
-    inside = Path(__file__).parent / "kernels"
-    return inside if inside.is_dir() else Path(__file__).parents[1] / "kernels"
+    inside = Path(__file__).parents[1] / "kernels"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "kernels"
 
 
 class Body(NamedTuple):
@@ -66,7 +66,7 @@ def body(program: Program) -> Body:
         own = types.get(a, type(n))
         if kind == "i" and n not in loaded:
             loaded.add(n)
-            value = f"gg_load16(i{n}[j])" if is_16_bit(own) else f"i{n}[j] != 0" if own == _BOOL else f"i{n}[j]"
+            value = f"gg_load16(i{n}[j])" if is_16_bit(own) else f"i{n}[j] != 0" if own == BOOL else f"i{n}[j]"
             loop.append(f"const {_register(own)} x{n} = {value};")
         name = _literal(n) if kind == "k" else f"x{n}" if kind == "i" else f"{kind}{n}"
         return name if dtype is None or own == dtype else _convert(name, own, dtype)
@@ -84,7 +84,7 @@ def body(program: Program) -> Body:
             value = _round(value, dtype) if is_16_bit(dtype) else _convert(value, result, dtype)
             loop.append(f"const {_register(dtype)} t{out} = {value};")
         else:
-            before.append(f"const {_NUMBER[dtype]} t{out} = {value};")
+            before.append(f"const {NUMBER[dtype]} t{out} = {value};")
     stores = []
     for k, (o, d) in enumerate(zip(program.outputs, program.dtypes, strict=True)):
         value = read(o, d)
@@ -141,7 +141,7 @@ def _literal(value: Any) -> str:
 # ------------------------------------------------------------------------------------------------- the prelude
 
 _DEFINES = re.compile(
-    r"^GG_(?:DEVICE|FN) [\w ]*?\b(gg_\w+)\(|^GG_(?:LIBM|EXACT)_\d\((\w+),|\bstruct (\w+)|^ *#define (\w+)"
+    r"^GG_(?:DEVICE|FN) [\w<>,:*& ]*?\b(gg_\w+)\(|^GG_(?:LIBM|EXACT)_\d\((\w+),|\bstruct (\w+)|^ *#define (\w+)"
     r"|^typedef \w[\w ]* (\w+)(?: __attribute__.*)?;|template <typename To, typename From> GG_DEVICE To (gg_cast)",
     re.MULTILINE,
 )
@@ -149,10 +149,10 @@ _WORD = re.compile(r"\b[A-Za-z_]\w*")
 
 
 @functools.cache
-def _paragraphs() -> list[tuple[str, frozenset[str], frozenset[str]]]:
-    """The prelude in pieces: (text, the names it defines, the words in it)."""
+def _paragraphs(file: str) -> list[tuple[str, frozenset[str], frozenset[str]]]:
+    """A file of `kernels/` in pieces: (text, the names it defines, the words in it)."""
     found = []
-    for text in (folder() / "prelude.h").read_text(encoding="utf-8").split("\n\n"):
+    for text in (folder() / file).read_text(encoding="utf-8").split("\n\n"):
         defined: set[str] = set()
         for function, library, *others in _DEFINES.findall(text):
             defined.update(n for n in (function, library and f"gg_{library}", *others) if n)
@@ -160,76 +160,17 @@ def _paragraphs() -> list[tuple[str, frozenset[str], frozenset[str]]]:
     return found
 
 
-def prelude(text: str) -> str:
-    """The paragraphs of the prelude that a text needs, in their order."""
+def prelude(text: str, *more: str) -> str:
+    """The paragraphs that a text needs, in their order: of the prelude, and of `more` files of `kernels/` after it."""
+    paragraphs = [p for file in ("prelude.h", *more) for p in _paragraphs(file)]
     words = set(_WORD.findall(text))
     kept: set[int] = set()
     changed = True
     while changed:
         changed = False
-        for n, (_, defined, uses) in enumerate(_paragraphs()):
+        for n, (_, defined, uses) in enumerate(paragraphs):
             if n not in kept and defined & words:
                 kept.add(n)
                 words |= uses
                 changed = True
-    return "\n\n".join(p[0] for n, p in enumerate(_paragraphs()) if n in kept)
-
-
-# ----------------------------------------------------------------------------------------------- on the host
-
-
-def host(program: Program) -> str:
-    """The kernel of a program for the CPU, without what it takes from the prelude: for reading."""
-    before, loop = body(program)
-    inputs, outputs = len(program.sources), len(program.outputs)
-    scalars = [(n, _NUMBER[t]) for n, t in enumerate(program.scalar_types) if t is not None]
-    stored = [d.name if d != _BOOL else "uint8" for d in program.input_dtypes]
-    pointers = [f"const {t}* i{n} = (const {t}*)in[{n}];" for n, t in enumerate(stored)]
-    pointers += [f"const {t} s{n} = s[{n}].{_MEMBER[t]};" for n, t in scalars]
-    pointers += [f"{d.name}* o{n} = ({d.name}*)out[{n}];" for n, d in enumerate(program.dtypes)]
-    parameters = [f"void* i{n}" for n in range(inputs)]
-    parameters += [f"{_NUMBER[t or float]} s{n}" for n, t in enumerate(program.scalar_types)]
-    parameters += [f"void* o{n}" for n in range(outputs)]
-    arrays = ", ".join([*(f"i{n}" for n in range(inputs)), *(f"o{n}" for n in range(outputs))])
-    numbers = [f"    s[{n}].{_MEMBER[t]} = s{n};" for n, t in scalars]
-    codes = ", ".join(str(TYPES.index(d.name)) for d in (*program.input_dtypes, *program.dtypes))
-    return "\n".join(
-        [
-            "static void body(const char* const* in, const gg_scalar* s, char* const* out, int64 n) {",
-            *(f"    {line}" for line in (*pointers, *before)),
-            "    GG_EACH(j, n) {",
-            *(f"        {line}" for line in loop),
-            "    }",
-            "}",
-            "",
-            f"static const int32 types[] = {{{codes}}};",
-            f"static const gg_kernel kernel = {{{inputs}, {outputs}, types, body}};",
-            "GG_VISIBLE gg_driver* gg_drive = nullptr;",
-            f"GG_EXPORT int64 gg_run({', '.join([*parameters, 'const gg_call* call'])}) {{",
-            f"    void* const arrays[] = {{{arrays}}};",
-            f"    gg_scalar s[{max(1, program.scalars)}] = {{}};",
-            *numbers,
-            "    return gg_drive(&kernel, arrays, s, call);",
-            "}",
-            "GG_EXPORT int64 gg_run_many(void* const* arrays, const gg_scalar* s, const gg_call* calls, int64 count, int64* next) {",
-            "    for (int64 n; (n = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED)) < count;)",
-            f"        if (gg_drive(&kernel, arrays + calls[n].item * {inputs + outputs}, s, calls + n)) return 1;",
-            "    return 0;",
-            "}",
-            "",
-        ]
-    )
-
-
-_MEMBER = {"float64": "number", "int64": "integer", "bool": "integer"}
-
-
-@functools.cache
-def _host_header() -> str:
-    return (folder() / "host.h").read_text(encoding="utf-8")
-
-
-def complete(kernel: str) -> str:
-    """A kernel with everything that it needs in front of it: what the compiler is given."""
-    text = f"{_host_header()}\n{kernel}"
-    return f"{prelude(text)}\n\n{text}"
+    return "\n\n".join(p[0] for n, p in enumerate(paragraphs) if n in kept)
