@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 import weakref
 from typing import Any
@@ -156,3 +157,27 @@ def is_whole(array: Any) -> bool:
 
 
 memory = MemoryPool()
+
+
+def _calibrate() -> int:
+    """References to an array that only its owner holds, as the `sole_owner` of a backend sees them."""
+    counts: list[int] = []
+
+    class Probe:
+        def sole_owner(self, array: Any) -> None:
+            counts.append(sys.getrefcount(array))
+
+    class Owner:
+        array = np.empty(1)
+
+    holder = Owner()
+    holder.array = np.empty(1)
+    Probe().sole_owner(holder.array)
+    return counts[0] if not _free_threaded() else -1
+
+
+def _free_threaded() -> bool:
+    return not getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+SOLE = _calibrate()

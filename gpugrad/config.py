@@ -29,10 +29,14 @@ class Config:
         0 (default): no checks. 1: results and gradients are checked for NaN and infinity as they are computed, and
         the op and the line that made one are named; arrays given to ``gg.asarray`` are checked for later changes.
     device: str
-        Where new tensors go (default: ``GPUGRAD_DEVICE``, else "cpu"). ``with gg.device(...)`` goes before it.
+        Where new tensors go (default: ``GPUGRAD_DEVICE``, else "cuda:0" where CuPy and a working GPU are found, else
+        "cpu"). ``with gg.device(...)`` goes before it.
     cpu: str
         Who runs plans on the CPU: "numpy", "native" (compiled; an error without a C++ compiler), or "auto" (default:
         ``GPUGRAD_CPU``), which compiles a plan at its 16th run, or when it comes to 2**24 operations on elements.
+    tf32: bool
+        Whether matrix products of float32 on a GPU may round their operands to 10 bits (TF32), which is several times
+        faster (default False).
     threads: int
         Threads that large plans on the CPU may use; the default is ``GPUGRAD_NUM_THREADS``, else the number of CPUs
         that this process may use. No result depends on it.
@@ -42,13 +46,15 @@ class Config:
     64
     """
 
-    __slots__ = ("_cpu", "_debug", "_device", "_fuse", "_threads", "canonical_device")
+    __slots__ = ("_cpu", "_debug", "_device", "_fuse", "_tf32", "_threads", "best_device", "canonical_device")
 
     def __init__(self) -> None:
         self._device = ""  # not asked yet
         self.canonical_device: Callable[[str], str] = str  # given by gpugrad.backends: checks a name
+        self.best_device: Callable[[], str] = lambda: "cpu"  # given by gpugrad.backends, too
         self._fuse = MAX_OPS
         self._debug = 0
+        self._tf32 = False
         self._threads = 0  # 0: not asked yet
         self._cpu = ""  # not asked yet
         for name in ("fuse", "debug"):
@@ -79,7 +85,7 @@ class Config:
     @property
     def device(self) -> str:
         if not self._device:
-            self.device = os.environ.get("GPUGRAD_DEVICE") or "cpu"
+            self.device = os.environ.get("GPUGRAD_DEVICE") or self.best_device()
         return self._device
 
     @device.setter
@@ -100,6 +106,16 @@ class Config:
         if value not in EXECUTORS:
             raise errors.bad_config("cpu", value, _CPU)
         self._cpu = value
+
+    @property
+    def tf32(self) -> bool:
+        return self._tf32
+
+    @tf32.setter
+    def tf32(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise errors.bad_config("tf32", value, "True or False")
+        self._tf32 = value
 
     @property
     def threads(self) -> int:
@@ -123,7 +139,7 @@ class Config:
     def __repr__(self) -> str:
         return (
             f"Config(fuse={self.fuse}, debug={self.debug}, device={self.device!r}, cpu={self.cpu!r}, "
-            f"threads={self.threads})"
+            f"tf32={self.tf32}, threads={self.threads})"
         )
 
 

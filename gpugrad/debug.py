@@ -55,21 +55,26 @@ def user_line() -> str:
 _borrowed: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
 
-def _checksum(array: Any) -> int:
-    return zlib.crc32(np.ascontiguousarray(array).tobytes())
+def _checksum(v: Any) -> int:
+    return zlib.crc32(np.ascontiguousarray(_host(v, v.array)).tobytes())
+
+
+def _host(v: Any, array: Any) -> Any:
+    """An array as NumPy's, wherever the value or node it belongs to lives."""
+    return v.device.backend.to_host(array)
 
 
 def borrow(value: Any) -> None:
     """Remember what an array given to `gg.asarray` held."""
     value.line = user_line()
-    _borrowed[value] = _checksum(value.array)
+    _borrowed[value] = _checksum(value)
 
 
 def check_borrowed(values: Iterable[Any]) -> None:
     """Raise WriteError if an array given to `gg.asarray` has changed since."""
     for v in values:
         known = _borrowed.get(v)
-        if known is not None and known != _checksum(v.array):
+        if known is not None and known != _checksum(v):
             raise errors.broken_promise(v.line)
 
 
@@ -83,9 +88,10 @@ def _what(array: Any) -> str:
 
 def check_region(found: Any, results: Sequence[Any]) -> None:
     """Raise FloatingPointError if a region made NaN or infinity of finite inputs, naming the op that did."""
-    if not any(_bad(r).any() for r in results):
+    where = (*found.nodes, *found.inputs)[0]
+    if not any(_bad(_host(where, r)).any() for r in results):
         return
-    known = {v: v.array for v in found.inputs}
+    known = {v: _host(v, v.array) for v in found.inputs}
     for v in found.nodes:
         args = [known.get(a, a) for a in v.args]
         with np.errstate(all="ignore"):
@@ -98,17 +104,18 @@ def check_region(found: Any, results: Sequence[Any]) -> None:
             raise errors.not_finite(v.op.name, v.line, _what(np.asarray(out)[made]))
 
 
-def check_call(name: str, arrays: Sequence[Any], result: Any) -> None:
+def check_call(name: str, values: Sequence[Any], v: Any) -> None:
     """Raise FloatingPointError if a structural op made NaN or infinity of finite inputs."""
+    arrays, result = [_host(a, a.array) for a in values], _host(v, v.array)
     if _bad(result).any() and not any(_bad(a).any() for a in arrays):
         raise errors.not_finite(name, user_line(), _what(result))
 
 
 def check_gradients(node: Any, arrays: Sequence[Any], upstream: Any) -> None:
     """Raise FloatingPointError if a backward plan made NaN or infinity of a finite upstream gradient."""
-    if _bad(upstream).any():
+    if _bad(_host(node, upstream)).any():
         return
-    for a in arrays:
+    for a in (_host(node, a) for a in arrays):
         if _bad(a).any():
             raise errors.not_finite(f"the gradient of {node.describe()}", node.line, _what(a))
 

@@ -266,7 +266,7 @@ def ambiguous_truth(shape: Shape) -> ShapeError:
 
 def array_of_grad(what: str) -> GraphError:
     return GraphError(
-        f"{what} of a tensor that requires grad would drop its graph without a word. Say so: t.detach().numpy()."
+        f"{what} of a tensor that requires grad would drop its graph without a word. Say so: t.detach().{'cupy' if what == 'cupy()' else 'numpy'}()."
     )
 
 
@@ -352,6 +352,38 @@ def out_of_memory(size: int, used: int) -> MemoryError:
     return MemoryError(
         f"no memory for a buffer of {size:,} bytes; gpugrad's arrays use {used:,} bytes. Let go of tensors, or use "
         f"smaller ones."
+    )
+
+
+def out_of_device_memory(size: int, free: int, total: int, used: int, device: str) -> MemoryError:
+    return MemoryError(
+        f"no memory on {device} for a buffer of {size:,} bytes: {free:,} of {total:,} bytes are free, and CuPy's arrays use "
+        f"{used:,}. Let go of tensors, use smaller ones, or call cupy.get_default_memory_pool().free_all_blocks()."
+    )
+
+
+def kernel_failed(message: str, text: str) -> InternalError:
+    return InternalError(
+        f"a kernel failed on the GPU: {message}. The GPU cannot be used further by this process. This is a bug in gpugrad; "
+        f"please report it with the text of the kernel:\n{text}"
+    )
+
+
+def not_on_gpu(what: str, device: object) -> DeviceError:
+    return DeviceError(f"{what} needs a tensor on a GPU, not on {device}: say t.cuda() first.")
+
+
+def mixed_arrays(array: object, device: object) -> DeviceError:
+    return DeviceError(
+        f"an array on {array} was used with a tensor on {device}: move the tensor with t.to({str(array)!r}), or the array "
+        f"with gg.asarray(a).to({str(device)!r})."
+    )
+
+
+def array_of_cuda(device: object) -> DTypeError:
+    return DTypeError(
+        f"np.asarray of a tensor on {device}: NumPy arrays are on the CPU. Say t.cpu() for a tensor there, t.numpy() for a "
+        f"copy as an array, or t.cupy() for the array on the GPU."
     )
 
 

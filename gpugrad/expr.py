@@ -92,6 +92,11 @@ def constant(data: Any, device: Any) -> Value:
     return Value(array, array.shape, array.dtype, device, False, None, True)
 
 
+def filled(shape: Shape, value: Any, dtype: DType, device: Any) -> Value:
+    """A value that is the same number everywhere, without gradient."""
+    return Value(device.backend.full(shape, value, dtype), shape, dtype, device, False, None, True)
+
+
 def pending(op: Op, args: tuple[Any, ...], close: Closer) -> Value:
     """A new pending value for `op` on values and Python numbers; all checks of the call happen here.
 

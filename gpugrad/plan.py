@@ -7,6 +7,7 @@ and kept, least recently used out first. A `Program` is the straight-line form t
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence, Set
@@ -17,6 +18,7 @@ import numpy as np
 from .config import PLAN_CACHE, survive_fork
 from .expr import Value, unnamed
 from .ops import Op
+from .shapes import DType
 from .symbolic import BOOL, Adjoint, Graph, Sym, reverse
 
 Operand = tuple[str, Any]  # ("i", n) an input array, ("s", n) a scalar, ("t", n) a result, ("k", value) a constant
@@ -39,7 +41,7 @@ class Program:
     """
 
     __slots__ = (
-        "code", "dtypes", "input_dtypes", "instructions", "native", "outputs", "runs", "scalar_types", "scalars",
+        "code", "dtypes", "input_dtypes", "instructions", "launches", "native", "outputs", "runs", "scalar_types", "scalars",
         "sources", "work",
     )  # fmt: skip
 
@@ -52,6 +54,7 @@ class Program:
         self.scalar_types: list[type | None] = [None] * scalars  # None: not used
         self.code: Any = None  # the form that the NumPy executor runs, made on first use
         self.native: Any = None  # the compiled form, made when the policy says so
+        self.launches: dict[Any, Any] = {}  # on a GPU: what is launched, by layout of the arrays
         self.runs = 0  # how often it has run, and on how many elements times ops
         self.work = 0
         known: dict[Sym, Operand] = {}
@@ -100,6 +103,32 @@ class Program:
         self.outputs = [known[s] for s in outputs]
         self.dtypes = [np.dtype(s.dtype) for s in outputs]  # a mask may be one Python bool
 
+    def only(self, which: Sequence[int]) -> tuple[Program, tuple[int, ...]]:
+        """The program of some of the outputs, with what they need, and which inputs it reads."""
+        needed = {self.outputs[k] for k in which if self.outputs[k][0] != "k"}
+        for i in reversed(self.instructions):
+            if ("t", i.out) in needed:
+                needed.update(a for a in i.args if a[0] != "k")
+        inputs = tuple(n for n in range(len(self.sources)) if ("i", n) in needed)
+        kept = [i for i in self.instructions if ("t", i.out) in needed]
+        places: dict[Operand, Operand] = {("i", n): ("i", k) for k, n in enumerate(inputs)}
+        places |= {("t", i.out): ("t", k) for k, i in enumerate(kept)}
+        part = Program.__new__(Program)
+        part.sources = [self.sources[n] for n in inputs]
+        part.input_dtypes = [self.input_dtypes[n] for n in inputs]
+        part.instructions = [
+            Instruction(k, i.op, tuple(a if a[0] == "k" else places.get(a, a) for a in i.args), i.dtype)
+            for k, i in enumerate(kept)
+        ]
+        part.scalars = self.scalars
+        part.scalar_types = [t if ("s", n) in needed else None for n, t in enumerate(self.scalar_types)]
+        part.code = part.native = None
+        part.launches = {}
+        part.runs = part.work = 0
+        part.outputs = [o if o[0] == "k" else places.get(o, o) for o in (self.outputs[k] for k in which)]
+        part.dtypes = [self.dtypes[k] for k in which]
+        return part, inputs
+
     def __repr__(self) -> str:
         lines = [f"    i{n}: {d} = {s}" for n, (s, d) in enumerate(zip(self.sources, self.input_dtypes, strict=True))]
         for i in self.instructions:
@@ -107,6 +136,20 @@ class Program:
             lines.append(f"    t{i.out} = {i.op.name}({args})")
         outs = ", ".join(repr(o[1]) if o[0] == "k" else f"{o[0]}{o[1]}" for o in self.outputs)
         return "\n".join(["program:", *lines, f"    return {outs}"])
+
+
+def single(op: Op, dtypes: Sequence[DType]) -> Program:
+    """The program of one op, on arrays of these dtypes."""
+    graph = Graph()
+    inputs = [graph.input(n, d, False) for n, d in enumerate(dtypes)]
+    return Program([graph.node(op, inputs, False)], {s: ("x", n) for n, s in enumerate(inputs)}, 0)
+
+
+@functools.cache
+def identity(dtype: DType) -> Program:
+    """The program that hands its input on: how a buffer is copied, summed or added without another op."""
+    s = Graph().input(0, dtype, False)
+    return Program([s], {s: "g"}, 0)
 
 
 class Structure:

@@ -273,6 +273,31 @@ reduce_max = _extreme("reduce_max", "max")
 reduce_min = _extreme("reduce_min", "min")
 
 
+def _position(name):
+    def forward(xp, x, *, axis, keepdims):
+        return getattr(xp, name)(x, axis=axis, keepdims=keepdims)
+
+    forward.__name__ = name
+    forward.__doc__ = f"The index of the first {name[3:]}imum along an axis, or of all elements."
+    return structural()(forward)
+
+
+argmax = _position("argmax")
+argmin = _position("argmin")
+
+
+@structural()
+def argsort(xp, x, *, axis):
+    "The indices that sort along an axis; equal elements stay in order."
+    return xp.argsort(x, axis=axis, kind="stable")
+
+
+@structural()
+def argwhere(xp, x):
+    "The indices of the elements that are not zero, one row each."
+    return xp.argwhere(x)
+
+
 @structural()
 def cumsum(xp, x, *, axis):
     "Running sum along an axis; 16-bit floats accumulate in float32."

@@ -15,8 +15,6 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from . import debug, errors
 from .backends import Device, Sink
 from .config import MAX_INPUTS, config, grad_mode, set_grad_enabled, survive_fork
@@ -395,15 +393,14 @@ def call(op: StructuralOp, args: Sequence[Any], params: dict[str, Any]) -> Value
     debug.counters.calls += 1
     if config.debug:
         debug.check_borrowed(values)
-    with np.errstate(all="ignore"):
-        array = device.backend.xp.asarray(op.forward(device.backend.xp, *arrays, **params))
+    array = device.backend.call(op, arrays, params)
     grad = grad_mode.enabled and op.rule is not None and any(a.requires_grad for a in values)
     device = params.get("target", device)
     v = Value(array, array.shape, array.dtype, device, grad and array.dtype.kind != "b", None, array.base is None)
     if v.requires_grad:
         v.node = Called(op, values, params, v)
     if config.debug:
-        debug.check_call(op.name, arrays, array)
+        debug.check_call(op.name, values, v)
     return v
 
 
@@ -415,7 +412,7 @@ def written(x: Value, v: Value, index: Any) -> Value:
     if not (x.owned and sys.getrefcount(x) <= _ONE_NAME and x.device.backend.sole_owner(x.array)):
         return setitem(x, v, index=index)
     debug.counters.calls += 1
-    x.array[index] = new
+    x.device.backend.write(x.array, index, new)
     result = Value(x.array, x.shape, x.dtype, x.device, grad, None, True)
     x.owned = False  # its buffer has moved on
     if grad:

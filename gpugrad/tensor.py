@@ -18,7 +18,7 @@ import numpy as np
 
 from . import debug, errors, structural, tape, walk
 from . import elementwise as ew
-from .backends import Device, default_device, get_device
+from .backends import Device, default_device, device_array, device_of, get_device
 from .config import config, grad_mode, no_grad
 from .expr import Value, constant, fitting, pending
 from .index import is_basic, is_everything, normalize_index
@@ -29,6 +29,7 @@ from .structural import StructuralOp
 from .tape import Leaf, Slot, close
 
 _UFUNCS = {op.numpy: op for op in TABLE.values() if op.is_ufunc}
+_CUPY_NAMES = {"true_divide": ew.divide, "abs": ew.absolute}
 _STR_KINDS = "biuf"
 
 
@@ -185,21 +186,53 @@ class Tensor(Operators):
         view.flags.writeable = False
         return view
 
+    def cupy(self) -> Any:
+        """The elements as a CuPy array, without a copy. Do not write to it: CuPy has no read-only arrays.
+
+        Raises DeviceError for a tensor that is not on a GPU, GraphError for one that requires grad.
+        """
+        if not self.device.name.startswith("cuda"):
+            raise errors.not_on_gpu("cupy()", self.device)
+        if self.requires_grad:
+            raise errors.array_of_grad("cupy()")
+        array = close(self._value)
+        self._value.owned = False  # whoever has it may keep it
+        return array.view()
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        if not self.device.name.startswith("cuda"):
+            raise AttributeError("a tensor on the CPU has no __cuda_array_interface__")
+        return self.cupy().__cuda_array_interface__
+
+    def __cupy_override_elementwise_kernel__(self, kernel: Any, *args: Any, **kwargs: Any) -> Tensor:
+        """What CuPy calls when one of its functions is given a tensor."""
+        name = getattr(kernel, "name", str(kernel)).removeprefix("cupy_").removeprefix("cupyx_scipy_special_")
+        op = TABLE.get(name) or _CUPY_NAMES.get(name)
+        if kwargs or op is None or len(args) != op.arity:
+            raise errors.ufunc_refused(name, f" with {', '.join(f'{k}=' for k in sorted(kwargs))}" if kwargs else "")
+        return power(*args) if op is ew.power else apply(op, args)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.requires_grad:
             raise errors.array_of_grad("np.asarray")
+        if self.device.name.startswith("cuda"):
+            raise errors.array_of_cuda(self.device)
         array = self.numpy()
         if (dtype is not None and np.dtype(dtype) != array.dtype) or copy:
             return array.astype(dtype or array.dtype)
         return array
 
     def __dlpack__(self, **kwargs: Any) -> Any:
+        if self.device.name.startswith("cuda"):
+            return self.cupy().__dlpack__(**kwargs)
         array = self.numpy()
         self._value.owned = False  # whoever imports it may keep the pointer
         return array.__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> Any:
-        return self._host().__dlpack_device__()
+        kind, _, index = self.device.name.partition(":")
+        return (2, int(index)) if kind == "cuda" else (1, 0)  # as DLPack numbers them
 
     def item(self) -> Any:
         """The one element, as a Python number. Raises ShapeError if there are more or fewer."""
@@ -264,10 +297,6 @@ class Tensor(Operators):
     def cuda(self, index: int = 0) -> Tensor:
         """This tensor on a GPU. Raises DeviceError, saying what is missing, where there is none."""
         return self.to(f"cuda:{index}" if index else "cuda")
-
-    def cupy(self) -> Any:
-        """The elements as a CuPy array. Raises DeviceError for a tensor that is not on a GPU."""
-        raise errors.no_cuda(self.device.name, "cupy() needs a tensor on a GPU: t.cuda().cupy().")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
@@ -668,9 +697,8 @@ def apply(op: Op, args: Sequence[Any]) -> Tensor:
             device = a._value.device
             break
     else:
-        first = _as_tensor(args[0], default_device())
-        args = (first, *args[1:])
-        device = first.device
+        device = _device_among(args)
+        args = (_as_tensor(args[0], device), *args[1:])
     values = tuple(
         [
             a._value if type(a) is Tensor else a if type(a) is float or type(a) is int else operand(a, device)
@@ -687,9 +715,27 @@ def operand(a: Any, device: Device) -> Value:
     """Plain data used with a tensor, copied to its device."""
     if isinstance(a, Tensor):
         return a._value
-    array = a if isinstance(a, np.ndarray) else np.asarray(a)
+    array = a if isinstance(a, np.ndarray) else device_array(a)
+    if array is None:
+        array = np.asarray(a)
+    elif array is not a or not isinstance(a, np.ndarray):
+        where = device_of(array)
+        if where is not device:
+            raise errors.mixed_arrays(where, device)
     check_array(array, a)
     return constant(array, device)
+
+
+def _device_among(args: Sequence[Any]) -> Device:
+    """Where an op is done: on the device of the first tensor, else of the first array on a GPU, else on the default one."""
+    for a in args:
+        if isinstance(a, Tensor):
+            return a.device
+    for a in args:
+        array = device_array(a)
+        if array is not None:
+            return device_of(array)
+    return default_device()
 
 
 def check_array(array: Any, given: Any) -> None:
@@ -718,8 +764,8 @@ def _as_tensor(a: Any, device: Device) -> Tensor:
 
 
 def as_tensors(*args: Any) -> list[Tensor]:
-    """Arguments of a function as tensors on one device: that of the first tensor, else the default."""
-    device = next((a.device for a in args if isinstance(a, Tensor)), None) or default_device()
+    """Arguments of a function as tensors on one device, that of `_device_among` them."""
+    device = _device_among(args)
     return [_as_tensor(a, device) for a in args]
 
 
@@ -818,6 +864,13 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
         data = data._host()
     elif isinstance(data, (list, tuple)) and any(isinstance(d, Tensor) and d.requires_grad for d in data):
         raise errors.list_of_tensors()
+    array = device_array(data)
+    if array is not None:
+        check_array(array, data)
+        found = leaf(device_of(array).backend.take_in(array, None), device_of(array), False, True)
+        found = found if dtype is None or as_dtype(dtype) == found.dtype else found.astype(dtype)
+        found = found if device is None else found.to(device)
+        return leaf(close(found._value), found.device, requires_grad, True)
     where = default_device() if device is None else get_device(device)
     try:
         array = np.array(data, None if dtype is None else as_dtype(dtype), order="C")
@@ -825,10 +878,10 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
         raise errors.not_an_operand(data) from None
     check_array(array, data)
     array = where.backend.take_in(array, None)
-    return _leaf(array, where, requires_grad, True)
+    return leaf(array, where, requires_grad, True)
 
 
-def _leaf(array: Any, device: Device, requires_grad: bool, owned: bool) -> Tensor:
+def leaf(array: Any, device: Device, requires_grad: bool, owned: bool) -> Tensor:
     if requires_grad and not is_float(array.dtype):
         raise errors.grad_needs_float(array.dtype)
     t = Tensor(Value(array, array.shape, array.dtype, device, False, None, owned))
@@ -858,11 +911,34 @@ def asarray(a: Any, dtype: Any = None, device: Any = None) -> Tensor:
         check_array(a, a)
         where = get_device("cpu" if device is None else device)
         if where.backend.xp is np:
-            t = _leaf(a, where, False, False)
+            t = leaf(a, where, False, False)
             if config.debug:
                 debug.borrow(t._value)
             return t
+    array = device_array(a)
+    if array is not None and (dtype is None or array.dtype == np.dtype(dtype)):
+        check_array(array, a)
+        where = device_of(array)
+        if device is not None and get_device(device) is not where:
+            return tensor(a, dtype, device)
+        return leaf(array, where, False, False)
     return tensor(a, dtype, device)
+
+
+def from_dlpack(x: Any) -> Tensor:
+    """A tensor that shares the memory of another library's array, on the CPU or a GPU. The promise of `asarray` holds.
+
+    >>> import gpugrad as gg, numpy as np
+    >>> gg.from_dlpack(np.arange(3.0))
+    tensor([0., 1., 2.], device='cpu')
+    """
+    if not hasattr(x, "__dlpack__"):
+        raise errors.bad_type("from_dlpack", f"{type(x).__name__!r} has no __dlpack__.")
+    if x.__dlpack_device__()[0] in (2, 13):  # memory of a GPU, or managed by its driver
+        import cupy
+
+        return asarray(cupy.from_dlpack(x))
+    return asarray(np.from_dlpack(x), device="cpu")
 
 
 @functools.lru_cache(maxsize=256)

@@ -14,15 +14,15 @@ import numpy as np
 
 from . import debug, errors
 from . import elementwise as ew
-from .backends import Sink
+from .backends import Device, Sink
 from .buffers import is_whole
 from .config import config, set_grad_enabled
-from .expr import Value, constant
+from .expr import Value, constant, filled
 from .ops import Masked, cast, evaluate
-from .plan import Backward, Program, Request
-from .shapes import DType, Shape, reduced, summed_axes
+from .plan import Backward, Request, identity
+from .shapes import Shape, reduced, summed_axes
 from .structural import At, Call, Zeroed, index_add, setitem, spread, sum_to
-from .symbolic import BOOL, Graph, Sym
+from .symbolic import BOOL, Sym
 from .tape import LOCK, Called, Leaf, Node, Region, Slot, close, reachable
 
 
@@ -168,7 +168,7 @@ class Walk:
 
     def _zero(self, leaf: Leaf) -> Adjoint:
         device = leaf.device
-        value = constant(np.zeros(leaf.shape, leaf.dtype), device)
+        value = filled(leaf.shape, 0, leaf.dtype, device)
         return Adjoint(value if self.traced else value.array, None, True)
 
     def _as_value(self, adjoint: Adjoint, node: Node) -> Value:
@@ -329,7 +329,7 @@ class Walk:
         # Only now has anything been computed.
         for have, new_mask in widened:
             both = have.mask is not None and new_mask is not None
-            have.mask = np.asarray(have.mask | new_mask) if both else None
+            have.mask = _either(node.device, have.mask, new_mask) if both else None
         for (_, receiver), value in zip(extra, inside, strict=True):
             if value is not None:
                 receiver.add(value)
@@ -360,7 +360,7 @@ class Walk:
             known[s] = _on_values(s, known, node)
         for s in wanted:  # a condition that is one Python number makes a mask of one piece
             if not isinstance(known[s], Value):
-                known[s] = constant(np.full(node.extent, known[s]), node.device)
+                known[s] = filled(node.extent, known[s], BOOL, node.device)
         for (_, receiver), value in zip(extra, plan.values[len(ask) :], strict=True):
             if value is not None:
                 receiver.add(known[value])
@@ -434,45 +434,52 @@ class Walk:
                 return
             array, m = adjoint.array, adjoint.mask
             if not adjoint.owned:
-                array = array.copy()
-            array[part.index] = 0
+                array = backend.copy(array)
+            backend.write(array, part.index, backend.full((), 0, target.dtype))
             if m is not None:
-                m = m.copy()
-                m[part.index] = False
+                m = backend.copy(m)
+                backend.write(m, part.index, backend.full((), False, BOOL))
             self._arrive(target, Adjoint(array, m, True))
         elif isinstance(part, At):
             if self.traced:
-                zeros = constant(np.zeros(target.shape, target.dtype), device)
+                zeros = filled(target.shape, 0, target.dtype, device)
                 m = None
                 if mask is not None:
                     with set_grad_enabled(False):
-                        m = index_add(constant(np.zeros(target.shape, bool), device), mask.value, index=part.index)
+                        m = index_add(filled(target.shape, False, BOOL, device), mask.value, index=part.index)
                 self._arrive(target, Adjoint(index_add(zeros, part.value, index=part.index), m, False))
                 return
             have = self._present(target)
             if have is None or not have.owned:
-                new = Adjoint(backend.xp.zeros(target.shape, target.dtype), None, True)
+                new = Adjoint(backend.full(target.shape, 0, target.dtype), None, True)
                 if mask is not None and have is None:
-                    new.mask = backend.xp.zeros(target.shape, BOOL)
+                    new.mask = backend.full(target.shape, False, BOOL)
                 if have is not None:
                     backend.accumulate(new.array, have.array)
-                    new.mask = have.mask.copy() if have.mask is not None and mask is not None else None
+                    new.mask = backend.copy(have.mask) if have.mask is not None and mask is not None else None
                 have = self.adjoints[target] = new
             backend.scatter_add(have.array, part.index, close(part.value))
             if have.mask is not None:
                 if mask is None:
                     have.mask = None
                 else:
-                    have.mask = have.mask.copy()  # it may be shared with another gradient
+                    have.mask = backend.copy(have.mask)  # it may be shared with another gradient
                     backend.scatter_add(have.mask, part.index, close(mask.value))
         elif self.traced:
             self._arrive(target, Adjoint(part, mask, False))
         else:
             array = close(part)
             if last and not is_whole(array):
-                array = array.copy()  # its base is about to be written to
+                array = backend.copy(array)  # its base is about to be written to
             own = is_whole(array) and array is not adjoint.array
             self._arrive(target, Adjoint(array, close(mask) if mask is not None else None, own))
+
+
+def _either(device: Device, a: Any, b: Any) -> Any:
+    """Where one of two masks is true: a new array."""
+    both = device.backend.copy(a)
+    device.backend.accumulate(both, b)
+    return both
 
 
 def _below(wanted: Sequence[Sym], known: dict[Sym, Any]) -> list[Sym]:
@@ -502,18 +509,6 @@ def _on_values(s: Sym, known: dict[Sym, Any], node: Region) -> Any:
     with set_grad_enabled(s.grad):
         value = s.op(*args)
         return value if value.dtype == s.dtype else cast(s.dtype)(value)
-
-
-_identities: dict[DType, Program] = {}
-
-
-def identity(dtype: DType) -> Program:
-    """The program that hands its input on: how a buffer is copied, summed or added without another op."""
-    found = _identities.get(dtype)
-    if found is None:
-        s = Graph().input(0, dtype, False)
-        found = _identities[dtype] = Program([s], {s: "g"}, 0)
-    return found
 
 
 def backward(roots: Sequence[tuple[Value, Value]], retain: bool, traced: bool) -> None:

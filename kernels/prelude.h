@@ -17,6 +17,7 @@ typedef unsigned long long uint64;
 #ifdef __CUDACC__
 #define GG_DEVICE __device__ __forceinline__
 #define GG_MEMBER static __device__ __forceinline__
+#define GG_DEVICE_MEMBER __device__ __forceinline__
 #define GG_BUILTIN(name) name
 #define GG_INF __longlong_as_double(0x7ff0000000000000ll)
 #define GG_NAN __longlong_as_double(0x7ff8000000000000ll)
@@ -102,23 +103,41 @@ struct float16 { uint16 bits; };
 struct bfloat16 { uint16 bits; };
 
 GG_DEVICE float32 gg_load16(float16 h) {
+#ifdef __CUDA_ARCH__
+    float32 x;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(h.bits));
+    return x;
+#else
     const uint32 magnitude = h.bits & 0x7fffu, sign = (h.bits & 0x8000u) << 16;
     const uint32 finite = gg_bits(gg_float(magnitude << 13) * gg_float(0x77800000u));
     return gg_float(sign | (magnitude >= 0x7c00u ? (magnitude << 13) | 0x7f800000u : finite));
+#endif
 }
 GG_DEVICE float32 gg_load16(bfloat16 h) { return gg_float(static_cast<uint32>(h.bits) << 16); }
 
 GG_DEVICE uint16 gg_store_float16(float32 x) {
+#ifdef __CUDA_ARCH__
+    uint16 bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+    return bits;
+#else
     const uint32 u = gg_bits(x) & 0x7fffffffu, sign = (gg_bits(x) & 0x80000000u) >> 16;
     const uint32 normal = (u + 0xc8000fffu + ((u >> 13) & 1u)) >> 13;
     const uint32 small = gg_bits(gg_float(u) + 0.5f) - 0x3f000000u;  // the sum rounds at the last subnormal bit
     const uint32 large = u > 0x7f800000u ? 0x7e00u : 0x7c00u;
     return static_cast<uint16>(sign | (u >= 0x47800000u ? large : u < 0x38800000u ? small : normal));
+#endif
 }
 
 GG_DEVICE uint16 gg_store_bfloat16(float32 x) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    uint16 bits;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+    return bits;
+#else
     const uint32 u = gg_bits(x), rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
     return static_cast<uint16>((u & 0x7fffffffu) > 0x7f800000u ? (u >> 16) | 0x40u : rounded);
+#endif
 }
 
 // Rounding a float64 to float16 by way of float32 must not round twice: the first rounding is to odd. (To bfloat16 it is

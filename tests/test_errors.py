@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
+from gpugrad import backends
 
 
 def leaf(data: object) -> gg.Tensor:
@@ -103,6 +104,7 @@ def test_cuda_without_cupy_says_what_is_missing(monkeypatch: pytest.MonkeyPatch)
     import importlib.util
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(backends, "why_no_cuda", backends.why_no_cuda.__wrapped__)
     for run in (lambda: gg.zeros(1, device="cuda"), lambda: gg.ones(1).cuda(), lambda: gg.ones(1).to("cuda:1")):
         with pytest.raises(gg.errors.DeviceError, match="CuPy is not installed"):
             run()

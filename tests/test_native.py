@@ -25,9 +25,8 @@ from gpugrad.backends import Sink, compiler, native
 from gpugrad.backends.cpu import RUNS
 from gpugrad.codegen import host
 from gpugrad.ops import Op
-from gpugrad.plan import Program, plans
+from gpugrad.plan import Program, identity, plans
 from gpugrad.shapes import reduced
-from gpugrad.walk import identity
 
 pytestmark = pytest.mark.usefixtures("native")
 

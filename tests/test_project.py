@@ -29,14 +29,14 @@ LAYERS = [
     "ops", "coefficients", "elementwise", "operators", "structural",
     "debug", "expr", "symbolic",
     "plan", "backends",
-    "codegen", "codegen.host", "backends.threads", "backends.numpy", "backends.cache", "backends.compiler", "backends.native", "backends.cpu", "tape", "walk",
+    "codegen", "codegen.host", "codegen.cuda", "codegen.movement", "backends.threads", "backends.numpy", "backends.cache", "backends.compiler", "backends.native", "backends.cpu", "backends.nvrtc", "backends.runtime", "backends.launch", "backends.cuda_ops", "backends.cupy", "tape", "walk",
     "tensor", "autograd",
     "functions.creation", "functions.elementwise", "functions.shaping", "functions.indexing", "functions.reductions",
     "functions.contraction", "functions", "random", "serialize",
     "nn.module", "nn.init", "nn.functional", "nn.layers", "nn", "optim", "graph", "", "demo", "__main__",
 ]  # fmt: skip
 # Imported when first used, not with the module: nothing below depends on them being there.
-LAZY = {("backends", "backends.cpu"), ("tensor", "")}
+LAZY = {("backends", "backends.cpu"), ("backends", "backends.cupy"), ("backends", "backends.runtime"), ("tensor", "")}
 
 
 def modules() -> list[str]:

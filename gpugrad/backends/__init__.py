@@ -6,7 +6,10 @@ here imports a GPU library before somebody asks for a GPU.
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import importlib.util
+import os
 import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
@@ -15,6 +18,7 @@ from .. import errors
 from ..config import config
 from ..plan import Program
 from ..shapes import DType, Shape
+from ..structural import StructuralOp
 
 
 class Sink(NamedTuple):
@@ -43,6 +47,21 @@ class Backend(Protocol):
 
     def empty(self, shape: Shape, dtype: DType) -> Any:
         """An uninitialized C-contiguous array."""
+
+    def full(self, shape: Shape, value: Any, dtype: DType) -> Any:
+        """A C-contiguous array of one number."""
+
+    def copy(self, array: Any) -> Any:
+        """A C-contiguous copy."""
+
+    def write(self, array: Any, index: Any, value: Any) -> None:
+        """array[index] = value, in place; the last of duplicates stays. Raises ValueError for a shape that does not fit."""
+
+    def call(self, op: StructuralOp, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Run a structural op."""
+
+    def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink]) -> None:
+        """`run` will soon be called with arrays like these: a hint, to compile meanwhile."""
 
     def run(
         self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]
@@ -105,28 +124,47 @@ class Device:
 
 
 _devices: dict[str, Device] = {}
-_lock = threading.Lock()
 _local = threading.local()
 
 
+@functools.cache
 def why_no_cuda() -> str:
-    """Why no CUDA device can be used, in words, with what to do about it."""
+    """Why no GPU can be used, in words, with what to do about it; empty if one can. Asked once, and not while importing."""
+    extras = "pip install 'gpugrad[cuda13]' (or cuda12, as your driver is)"
+    try:
+        ctypes.CDLL("libcuda.so.1" if os.name == "posix" else "nvcuda.dll")
+        driver = ""
+    except OSError:
+        driver = "no NVIDIA driver is installed"
     if importlib.util.find_spec("cupy") is None:
-        return (
-            "CuPy is not installed. (This version of gpugrad has no CUDA backend yet: it computes on the CPU; the one "
-            "to come will use CuPy, pip install 'gpugrad[cuda13]' or 'gpugrad[cuda12]'.)"
-        )
+        return f"CuPy is not installed: {extras}" + (f"; and {driver}" if driver else "") + "."
+    if driver:
+        return f"{driver}: gpugrad needs one, and a GPU (CuPy is installed)."
+    try:
+        import cupy
+
+        if not cupy.cuda.runtime.getDeviceCount():
+            return "the driver finds no GPU (is CUDA_VISIBLE_DEVICES empty?)."
+        cupy.cuda.Device(0).compute_capability  # noqa: B018  # a driver may know a GPU that does not work
+        cupy.empty(1).data.ptr  # noqa: B018
+    except Exception as e:  # whatever is raised where something is missing or broken is the answer
+        return f"CuPy is installed, but found no working GPU: {type(e).__name__}: {e}."
+    return ""
+
+
+def _cuda(index: int, name: str) -> Backend:
+    why = why_no_cuda()
+    if why:
+        raise errors.no_cuda(name, why)
     import cupy
 
-    try:
-        cupy.cuda.runtime.driverGetVersion()
-        count = cupy.cuda.runtime.getDeviceCount()
-    except Exception as e:  # whatever the driver's absence raises is the answer, not a failure
-        return f"CuPy {cupy.__version__} is installed, but found no working driver or GPU: {e}."
-    return (
-        f"CuPy {cupy.__version__} and {count} GPU(s) were found, but this version of gpugrad has no CUDA backend yet: "
-        f"it computes on the CPU."
-    )
+    from .cupy import CupyBackend
+    from .runtime import Runtime
+
+    count = cupy.cuda.runtime.getDeviceCount()
+    if index >= count:
+        raise errors.no_cuda(name, f"there {'is 1 GPU' if count == 1 else f'are {count} GPUs'}, counted from 0.")
+    return CupyBackend(Runtime(index))
 
 
 def get_device(name: Any) -> Device:
@@ -146,18 +184,36 @@ def get_device(name: Any) -> Device:
     kind, _, index = name.partition(":") if isinstance(name, str) else ("", "", "")
     if kind not in ("cpu", "cuda") or (":" in name and not index.isdecimal()):
         raise errors.unknown_device(name)
-    if kind == "cuda":
-        raise errors.no_cuda(name, why_no_cuda())
-    from .cpu import CpuBackend
+    number = int(index or 0)
+    canonical = f"{kind}:{number}" if kind == "cuda" or number else "cpu"
+    if canonical not in _devices:
+        from .cpu import CpuBackend
 
-    canonical = "cpu" if index in ("", "0") else f"cpu:{int(index)}"
-    with _lock:
-        if canonical not in _devices:
-            _devices[canonical] = Device(canonical, CpuBackend())
-        return _devices.setdefault(name, _devices[canonical])
+        backend = _cuda(number, name) if kind == "cuda" else CpuBackend()
+        _devices.setdefault(canonical, Device(canonical, backend))
+    return _devices.setdefault(name, _devices[canonical])
 
 
 config.canonical_device = lambda name: get_device(name).name
+config.best_device = lambda: "cpu" if why_no_cuda() else "cuda:0"
+
+
+def device_array(a: Any) -> Any:
+    """An array that lies on a GPU, as CuPy's: CuPy's own, or another library's without a copy. None for anything else."""
+    if not hasattr(type(a), "__cuda_array_interface__"):
+        return None
+    if type(a).__module__.partition(".")[0] == "cupy":
+        return a
+    if getattr(a, "__cuda_array_interface__", None) is None:
+        return None
+    import cupy
+
+    return cupy.asarray(a)
+
+
+def device_of(array: Any) -> Device:
+    """The device on which an array of CuPy's lies."""
+    return get_device(f"cuda:{array.device.id}")
 
 
 def default_device() -> Device:

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from .. import errors
-from ..buffers import is_whole, memory
+from ..buffers import SOLE, is_whole, memory
 from ..codegen import host
 from ..config import config
 from ..plan import Program
 from ..shapes import DType, Shape, is_16_bit
+from ..structural import StructuralOp
 from . import Sink, native
 from . import numpy as reference
 
@@ -45,6 +46,26 @@ class CpuBackend:
 
     def empty(self, shape: Shape, dtype: DType) -> Any:
         return memory.empty(shape, dtype)
+
+    def full(self, shape: Shape, value: Any, dtype: DType) -> Any:
+        out = memory.empty(shape, dtype)
+        out.fill(value)
+        return out
+
+    def copy(self, array: Any) -> Any:
+        out = memory.empty(array.shape, array.dtype)
+        np.copyto(out, array)
+        return out
+
+    def write(self, array: Any, index: Any, value: Any) -> None:
+        array[index] = value
+
+    def call(self, op: StructuralOp, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
+        with np.errstate(all="ignore"):
+            return np.asarray(op.forward(np, *arrays, **params))
+
+    def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink]) -> None:
+        """Plans are compiled when they are run."""
 
     def run(
         self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]
@@ -94,7 +115,7 @@ class CpuBackend:
             buffer[index] += array
 
     def sole_owner(self, array: Any) -> bool:
-        return bool(is_whole(array) and sys.getrefcount(array) <= _SOLE)
+        return bool(is_whole(array) and sys.getrefcount(array) <= SOLE)
 
     def synchronize(self) -> None:
         """Nothing to wait for: calls return when they are done."""
@@ -144,27 +165,3 @@ def _add_rows(buffer: Any, rows: Any, values: Any) -> None:
         buffer[ordered[starts]] |= np.logical_or.reduceat(values[order], starts, axis=0)
     else:
         buffer[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)
-
-
-def _calibrate() -> int:
-    """References to an array that only its owner holds, as `sole_owner` sees them."""
-    counts: list[int] = []
-
-    class Probe:
-        def sole_owner(self, array: Any) -> None:
-            counts.append(sys.getrefcount(array))
-
-    class Owner:
-        array = np.empty(1)
-
-    holder = Owner()
-    holder.array = np.empty(1)
-    Probe().sole_owner(holder.array)
-    return counts[0] if not _free_threaded() else -1
-
-
-def _free_threaded() -> bool:
-    return not getattr(sys, "_is_gil_enabled", lambda: True)()
-
-
-_SOLE = _calibrate()

@@ -9,7 +9,14 @@ import numpy as np
 
 from ..backends import default_device, get_device
 from ..shapes import as_shape
-from ..tensor import Tensor, as_dtype, as_tensors, tensor
+from ..tensor import Tensor, as_dtype, as_tensors, leaf, tensor
+
+
+def _filled(name: str, shape: Any, value: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    where = default_device() if device is None else get_device(device)
+    kind = np.asarray(value).dtype if dtype is None else as_dtype(dtype)
+    array = where.backend.full(as_shape(name, shape), np.asarray(value).astype(kind)[()], kind)
+    return leaf(array, where, requires_grad, True)
 
 
 def _made(function: Callable[[Any], Any], dtype: Any, device: Any, requires_grad: bool) -> Tensor:
@@ -25,7 +32,7 @@ def zeros(shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     >>> gg.zeros(2)
     tensor([0., 0.], device='cpu')
     """
-    return _made(lambda d: np.zeros(as_shape("zeros", shape), d), dtype, device, requires_grad)
+    return _filled("zeros", shape, 0.0, dtype, device, requires_grad)
 
 
 def ones(shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -35,7 +42,7 @@ def ones(shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool 
     >>> gg.ones(2, dtype="int64")
     tensor([1, 1], device='cpu')
     """
-    return _made(lambda d: np.ones(as_shape("ones", shape), d), dtype, device, requires_grad)
+    return _filled("ones", shape, 1.0, dtype, device, requires_grad)
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:

@@ -11,7 +11,6 @@ import numpy as np
 
 from .. import elementwise as ew
 from .. import errors, structural, tape
-from ..expr import Value
 from ..shapes import Axis, is_16_bit, is_float, normalize_axes, normalize_axis
 from ..tensor import Tensor, apply, as_dtype, as_tensors, reshape, transpose
 from .creation import ones, zeros
@@ -153,18 +152,12 @@ max = _extreme("max", structural.reduce_max)
 min = _extreme("min", structural.reduce_min)
 
 
-def _plain(x: Tensor, function: Callable[..., Any]) -> Tensor:
-    """A function of arrays that has no gradient, on a tensor."""
-    array = x.device.backend.xp.asarray(function(x.device.backend.xp, tape.close(x._value)))
-    return Tensor(Value(array, array.shape, array.dtype, x.device, False, None, array.base is None))
-
-
-def _where_is(name: str) -> Callable[..., Tensor]:
+def _where_is(name: str, op: Any) -> Callable[..., Tensor]:
     def function(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
         (x,) = as_tensors(x)
         if (x.size if axis is None else x.shape[normalize_axis(name, axis, x.ndim)]) == 0:
             raise errors.empty_reduction(name)
-        return _plain(x, lambda xp, a: getattr(xp, name)(a, axis=axis, keepdims=keepdims))
+        return op(x, axis=axis if axis is None else axis % x.ndim, keepdims=keepdims)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"""The index of the (first) {name[3:]}imum along an axis, or in the flattened tensor. Has no gradient.
@@ -178,8 +171,8 @@ def _where_is(name: str) -> Callable[..., Tensor]:
     return function
 
 
-argmax = _where_is("argmax")
-argmin = _where_is("argmin")
+argmax = _where_is("argmax", structural.argmax)
+argmin = _where_is("argmin", structural.argmin)
 
 
 def any(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -227,7 +220,7 @@ def argsort(x: Any, axis: int | None = -1) -> Tensor:
     tensor([1, 2, 0], device='cpu')
     """
     (x,) = as_tensors(x)
-    return _plain(x, lambda xp, a: xp.argsort(a, axis=axis, kind="stable"))
+    return structural.argsort(x, axis=axis if axis is None else normalize_axis("argsort", axis, x.ndim or 1))
 
 
 def sort(x: Any, axis: int | None = -1) -> Tensor:

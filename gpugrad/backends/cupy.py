@@ -1,0 +1,291 @@
+"""The GPU: plans as CUDA kernels on CuPy's arrays, launched with as little Python around them as can be.
+
+What a program needs to be launched, given how its arrays lie in memory, is worked out once and kept with the program; a
+call then packs addresses and numbers into a block of bytes and hands it to the driver.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import math
+import struct
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import codegen, errors
+from ..buffers import SOLE
+from ..codegen import cuda, movement
+from ..ops import cast
+from ..plan import Program, identity, single
+from ..shapes import DType, Shape
+from . import Sink, cuda_ops, launch
+from . import numpy as reference
+from .runtime import Runtime
+
+LAYOUTS = 128  # launches kept for one program: after that, all are forgotten
+TABLES = 16  # tables of `run_many` kept on the device
+OUTPUTS = 16  # outputs of one kernel
+_MASK = (1 << 64) - 1
+
+
+class _Launch:
+    """One kernel, ready but for its addresses and numbers."""
+
+    __slots__ = ("_block", "_buffer", "_finish", "_function", "_grid", "_head", "_parameters", "_partials", "_text", "arrays", "scalars")  # fmt: skip
+
+    def __init__(self, runtime: Runtime, kernel: launch.Kernel, arrays: Sequence[int], scalars: Sequence[int]) -> None:
+        self.arrays = tuple(arrays)  # where the addresses are found among those of inputs and outputs
+        self.scalars = tuple(scalars)
+        self._text = cuda.complete(kernel.text)
+        self._function = runtime.function(self._text, "gg_kernel")
+        self._finish = (runtime.function(self._text, "gg_finish"), kernel.finish) if kernel.finish else None
+        self._grid, self._block, self._partials = kernel.grid, kernel.block, kernel.partials
+        self._head = struct.Struct(kernel.head)
+        self._buffer = ctypes.create_string_buffer(b"\0" * self._head.size + kernel.tail)
+        self._parameters = (ctypes.c_void_p * 1)(ctypes.addressof(self._buffer))
+
+    def fire(self, runtime: Runtime, addresses: Sequence[int], scalars: Sequence[Any], grid: int = 0) -> None:
+        """Launch it. grid: the number of blocks, where that is not known beforehand."""
+        given: list[Any] = [addresses[n] for n in self.arrays]
+        kept = [runtime.empty((n,), _BYTE) for n in self._partials]  # given back to the pool when this call ends
+        given += [p.data.ptr for p in kept]
+        for n in self.scalars:
+            x = scalars[n]
+            given.append(x if type(x) is float else x & _MASK)
+        with _lock:  # the driver copies the block before it returns
+            self._head.pack_into(self._buffer, 0, *given)
+            runtime.launch(self._function, self._text, grid or self._grid, self._block, self._parameters)
+            if self._finish is not None:
+                runtime.launch(self._finish[0], self._text, self._finish[1], (32, cuda.ROWS), self._parameters)
+
+
+@functools.cache
+def _casts(source: DType, target: DType) -> Program:
+    return single(cast(target), (source,))
+
+
+_lock = threading.Lock()
+_BYTE = np.dtype(np.uint8)
+
+
+class CupyBackend:
+    """The `Backend` of one GPU."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._tables: dict[Any, Any] = {}
+        self._own = cuda_ops.TABLE
+
+    @property
+    def xp(self) -> Any:
+        return self.runtime.cupy
+
+    # ------------------------------------------------------------------------------------------------- memory
+
+    def take_in(self, data: Any, dtype: DType | None) -> Any:
+        if isinstance(data, self.xp.ndarray):
+            if data.device.id != self.runtime.index:
+                with self.runtime.active():
+                    data = self.xp.asarray(data)  # a copy from one GPU to another
+            return self.copy(data if dtype is None else self.cast(data, np.dtype(dtype)))
+        return self.runtime.upload(np.asarray(data, dtype))
+
+    def to_host(self, array: Any) -> Any:
+        return self.runtime.download(array)
+
+    def empty(self, shape: Shape, dtype: DType) -> Any:
+        return self.runtime.empty(shape, dtype)
+
+    def full(self, shape: Shape, value: Any, dtype: DType) -> Any:
+        out = self.empty(shape, dtype)
+        if out.size:
+            one = self.runtime.upload(np.asarray(value, dtype))
+            self.run(identity(dtype), shape, [one], (), [Sink(out)])
+        return out
+
+    def copy(self, array: Any) -> Any:
+        out = self.empty(array.shape, array.dtype)
+        if out.size:
+            self.run(identity(array.dtype), array.shape, [array], (), [Sink(out)])
+        return out
+
+    def contiguous(self, array: Any) -> Any:
+        """The array itself if it is C-contiguous, else a copy that is."""
+        return array if array.flags.c_contiguous else self.copy(array)
+
+    def write(self, array: Any, index: Any, value: Any) -> None:
+        cuda_ops.write(self, array, index, value)
+
+    def sole_owner(self, array: Any) -> bool:
+        return array.base is None and sys.getrefcount(array) <= SOLE
+
+    def synchronize(self) -> None:
+        self.runtime.synchronize()
+
+    # ---------------------------------------------------------------------------------------------- programs
+
+    def run(
+        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]
+    ) -> None:
+        addresses = []
+        key: list[Any] = [self, shape]
+        for a in arrays:
+            address = a.data.ptr
+            addresses.append(address)
+            key += (a.shape, a.strides, address & 15)
+        for s in sinks:
+            address = s.buffer.data.ptr
+            addresses.append(address)
+            key += (s.buffer.strides, s.axes, s.accumulate, address & 15)
+        signature = tuple(key)
+        found = program.launches.get(signature)
+        if found is None:
+            if len(program.launches) >= LAYOUTS:
+                program.launches.clear()
+            found = program.launches[signature] = [
+                _Launch(self.runtime, *planned) for planned in self.plan(program, shape, arrays, sinks)
+            ]
+        for f in found:
+            f.fire(self.runtime, addresses, scalars)
+
+    def plan(
+        self, program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink], how: str = "gg_sum_of"
+    ) -> list[tuple[launch.Kernel, list[int], list[int]]]:
+        """The kernels that a program is run with, where each finds its arrays among inputs and outputs, and its numbers.
+
+        arrays: anything with shape, strides, dtype and `data.ptr`. Each group of outputs that are summed over the same
+        axes has a kernel of its own.
+        """
+        if codegen.missing(program):
+            raise errors.bad_array(f"a program of which {codegen.missing(program)}", "other dtypes")
+        views = [launch.view(shape, a.shape, a.strides, a.dtype.itemsize, a.data.ptr) for a in arrays]
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for k, s in enumerate(sinks):
+            if s.buffer.size:
+                groups.setdefault(s.axes, []).append(k)
+        planned = []
+        waiting = [
+            (axes, members[n : n + OUTPUTS])
+            for axes, members in groups.items()
+            for n in range(0, len(members), OUTPUTS)
+        ]
+        while waiting:
+            axes, members = waiting.pop(0)
+            whole = members == list(range(len(sinks)))
+            part, inputs = (program, tuple(range(len(arrays)))) if whole else program.only(members)
+            given = [views[n] for n in inputs]
+            add = [sinks[k].accumulate for k in members]
+            if axes:
+                kernel = launch.reduction(part, shape, axes, given, add, [how] * len(members))
+            else:
+                out = [sinks[k].buffer for k in members]
+                written = [launch.view(shape, b.shape, b.strides, b.dtype.itemsize, b.data.ptr) for b in out]
+                kernel = launch.elementwise(part, shape, given, written, add)
+            if struct.calcsize(kernel.head) + len(kernel.tail) > launch.PARAMETERS and len(members) > 1:
+                half = len(members) // 2
+                waiting += [(axes, members[:half]), (axes, members[half:])]
+                continue
+            places = [*inputs, *(len(arrays) + k for k in members)]
+            planned.append((kernel, places, [n for n, _ in cuda.scalars(part)]))
+        return planned
+
+    def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink]) -> None:
+        """Start compiling what `run` will need, if arrays like these are given."""
+        for kernel, _, _ in self.plan(program, shape, arrays, sinks):
+            self.runtime.expect(cuda.complete(kernel.text))
+
+    def reduce(self, array: Any, axes: tuple[int, ...], how: str, out: Any) -> None:
+        """`array` reduced over `axes` in another way than by a sum, into `out`, which has those axes with length 1."""
+        program = identity(array.dtype)
+        sinks = [Sink(out, axes)]
+        (kernel,) = self.plan(program, array.shape, [array], sinks, how)
+        _Launch(self.runtime, *kernel).fire(self.runtime, [array.data.ptr, out.data.ptr], ())
+
+    def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
+        lists = []
+        plain = True
+        for shape, arrays, sinks in work:
+            given = [*arrays, *(s.buffer for s in sinks)]
+            plain = plain and all(a.shape == shape and a.flags.c_contiguous for a in given)
+            lists.append((*(a.data.ptr for a in given), math.prod(shape)))
+        if not plain:  # an operand that all share, and that is broadcast
+            for shape, arrays, sinks in work:
+                self.run(program, shape, arrays, scalars, sinks)
+            return
+        sizes = [d.itemsize for d in (*program.input_dtypes, *program.dtypes)]
+        width = min(8, 16 // max(sizes))
+        if any(p % min(16, width * s) for row in lists for p, s in zip(row[:-1], sizes, strict=True)):
+            width = 1
+        key = (self, "many", width)
+        if key not in program.launches:
+            tail = launch.Kernel(cuda.many(program, width), (), (), launch._head(program, 2), b"", 1, (cuda.THREADS, 1))
+            program.launches[key] = _Launch(self.runtime, tail, [0, 1], [n for n, _ in cuda.scalars(program)])
+        table = tuple(lists)
+        if table not in self._tables:
+            if len(self._tables) >= TABLES:
+                self._tables.pop(next(iter(self._tables)))
+            tiles = [(n, start) for n, row in enumerate(lists) for start in range(0, row[-1], cuda.TILE)]
+            rows = np.array(lists, np.uint64).view(np.int64)
+            self._tables[table] = (
+                self.runtime.upload(np.array(tiles, np.int64).reshape(-1, 2)),
+                self.runtime.upload(rows),
+            )
+        device_tiles, device_lists = self._tables[table]
+        if len(device_tiles):
+            program.launches[key].fire(
+                self.runtime, [device_tiles.data.ptr, device_lists.data.ptr], scalars, len(device_tiles)
+            )
+
+    def start(
+        self, text: str, addresses: Sequence[int], sizes: Sequence[int], threads: int, name: str = "gg_kernel"
+    ) -> None:
+        """Launch a kernel of `codegen.movement`: its structure is addresses, then sizes."""
+        block = struct.pack(f"={len(addresses)}Q{len(sizes)}q", *addresses, *sizes)
+        buffer = ctypes.create_string_buffer(block, len(block))
+        parameters = (ctypes.c_void_p * 1)(ctypes.addressof(buffer))
+        grid = -(-threads // movement.THREADS)
+        self.runtime.launch(self.runtime.function(text, name), text, grid, (movement.THREADS, 1), parameters)
+
+    def by_cupy(self, name: str, *args: Any, **params: Any) -> Any:
+        """A function of CuPy."""
+        with self.runtime.active():
+            return getattr(self.xp, name)(*args, **params)
+
+    def cast(self, array: Any, dtype: DType) -> Any:
+        """An array in another dtype; itself if it has that one."""
+        if array.dtype == dtype:
+            return array
+        out = self.empty(array.shape, dtype)
+        if out.size:
+            self.run(_casts(array.dtype, dtype), array.shape, [array], (), [Sink(out)])
+        return out
+
+    def may_overwrite(self, program: Program) -> bool:
+        return True
+
+    def accumulate(self, buffer: Any, array: Any) -> None:
+        if buffer.size:
+            self.run(identity(buffer.dtype), buffer.shape, [array], (), [Sink(buffer, (), True)])
+
+    def scatter_add(self, buffer: Any, index: Any, array: Any) -> None:
+        cuda_ops.scatter_add(self, buffer, index, array)
+
+    def call(self, op: Any, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
+        own: Callable[..., Any] | None = self._own.get(op.name)
+        if own is not None:
+            return own(self, *arrays, **params)
+        with self.runtime.active():
+            return op.forward(self.xp, *arrays, **params)
+
+    def source(self, program: Program) -> str:
+        return reference.source(program)
+
+    def kernel(self, program: Program) -> str:
+        inputs, outputs = len(program.sources), len(program.outputs)
+        flat = cuda.Layout(1, 1, False, ("flat",) * inputs, ("flat",) * outputs, (False,) * outputs)
+        return cuda.elementwise(program, flat)
