@@ -17,7 +17,7 @@ settings.load_profile("gpugrad")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuse", type=int, default=64, help="the most ops in one region")
-    parser.addoption("--device", default="cpu", help="the device that the tests use")
+    parser.addoption("--device", default="cpu", help="the device that the tests use: cpu, cuda, or emulated (see tests/emulator)")
     parser.addoption("--cpu", default=gg.config.cpu, help="who runs plans on the CPU: auto, native or numpy")
 
 
@@ -26,10 +26,18 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"gpugrad {gg.__version__}: {settings}"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--device") == "emulated":
+        import emulator
+
+        emulator.install()
+
+
 @pytest.fixture(autouse=True)
 def _settings(request: pytest.FixtureRequest) -> Iterator[None]:
     gg.config.fuse = request.config.getoption("--fuse")
-    gg.set_default_device(request.config.getoption("--device"))
+    device = request.config.getoption("--device")
+    gg.set_default_device("cuda" if device == "emulated" else device)
     gg.config.cpu = request.config.getoption("--cpu")
     yield
     gg.config.fuse, gg.config.debug = 64, 0

@@ -141,7 +141,7 @@ def _literal(value: Any) -> str:
 # ------------------------------------------------------------------------------------------------- the prelude
 
 _DEFINES = re.compile(
-    r"^GG_(?:DEVICE|FN) [\w<>,:*& ]*?\b(gg_\w+)\(|^GG_(?:LIBM|EXACT)_\d\((\w+),|\bstruct (\w+)|^ *#define (\w+)"
+    r"^GG_(?:DEVICE|FN) [\w<>,:*& ]*?\b(gg_\w+)\(|^GG_(?:LIBM|EXACT)_\d\((\w+),|\bstruct (?:alignas\(.*\) )?(\w+)|^ *#define (\w+)"
     r"|^typedef \w[\w ]* (\w+)(?: __attribute__.*)?;|template <typename To, typename From> GG_DEVICE To (gg_cast)",
     re.MULTILINE,
 )
