@@ -14,7 +14,7 @@ from . import errors, graph, nn, optim, random
 from .backends import default_device, device
 from .config import no_grad
 from .functions.reductions import argmax, mean
-from .tensor import Tensor, asarray
+from .tensor import Tensor, tensor
 
 HIDDEN, DROPOUT, RATE, WEIGHT_DECAY, BATCH = 256, 0.3, 3e-3, 1e-2, 64
 
@@ -118,7 +118,7 @@ def train(
 
 def step(net: nn.Module, images: Any, labels: Any) -> Tensor:
     """The loss of one batch."""
-    return nn.functional.cross_entropy(net(asarray(images)), labels)
+    return nn.functional.cross_entropy(net(tensor(images)), labels)
 
 
 def draw(loss: Tensor, net: nn.Module, path: str) -> None:
@@ -131,7 +131,7 @@ def score(net: nn.Module, images: Any, labels: Any) -> float:
     """The share of digits that are recognized."""
     net.eval()
     with no_grad():
-        return float(mean(argmax(net(asarray(images)), 1) == labels).item())
+        return float(mean(argmax(net(tensor(images)), 1) == labels).item())
 
 
 def plot(plt: Any, history: list[tuple[float, float]], path: str) -> None:

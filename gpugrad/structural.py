@@ -2,7 +2,7 @@
 
 A row is a forward function on arrays, and a vjp written in ops, so that gradients of gradients need nothing more. A vjp
 is given the upstream gradient and the `Call`, and returns one contribution per input: a value, `At` (a gradient that is
-zero but at an index), `Zeroed` (the upstream gradient without the elements of an index), `Masked` (a value, and the
+zero but at an index), `Zeroed` (the upstream gradient without the elements of an index), `Product`, `Masked` (a value, and the
 elements that took part), or None.
 """
 
@@ -33,6 +33,13 @@ class Zeroed(NamedTuple):
     """The upstream gradient with zeros at `index`: what the old value of a written array receives."""
 
     index: Any
+
+
+class Product(NamedTuple):
+    """A contribution that is the matrix product of two values: made where the gradient is, or added to what is there."""
+
+    a: Any
+    b: Any
 
 
 class Call(NamedTuple):
@@ -325,6 +332,8 @@ def matmul(xp, a, b):
 def _matmul(g, call):
     a, b = call.inputs
     sa, sb = call.shapes
+    if len(sa) > 1 and len(sb) > 1 and sa[:-2] == sb[:-2]:
+        return Product(g, _t(b)) if call.needs[0] else None, Product(_t(a), g) if call.needs[1] else None
     if len(sa) == 1:  # a row: (k) is (1, k), and the result has lost that axis
         g = reshape(g, shape=(*g.shape[:-1], 1, *g.shape[-1:]) if len(sb) > 1 else (1,))
         if a is not None:

@@ -20,8 +20,8 @@ from .config import config, set_grad_enabled
 from .expr import Value, constant, filled
 from .ops import Masked, cast, evaluate
 from .plan import Backward, Request, identity
-from .shapes import Shape, reduced, summed_axes
-from .structural import At, Call, Zeroed, index_add, setitem, spread, sum_to
+from .shapes import DType, Shape, reduced, summed_axes
+from .structural import At, Call, Product, Zeroed, index_add, matmul, setitem, spread, sum_to
 from .symbolic import BOOL, Sym
 from .tape import LOCK, Called, Leaf, Node, Region, Slot, close, reachable
 
@@ -187,9 +187,7 @@ class Walk:
             return
         mask = None
         if have.mask is not None and c.mask is not None:
-            mask = ew.logical_or(have.mask, c.mask)
-            if not self.traced:
-                mask = np.asarray(mask)  # of no axes, NumPy gives a scalar
+            mask = ew.logical_or(have.mask, c.mask) if self.traced else _either(target.device, have.mask, c.mask)
         if self.traced:
             self.adjoints[target] = Adjoint(have.array + c.array, mask, False)
             return
@@ -219,6 +217,12 @@ class Walk:
             if have is not None:
                 self.adjoints[target] = have
         return have
+
+    def _buffer(self, target: Node, shape: Shape, dtype: DType) -> Any:
+        """Memory for the first contribution to a gradient: a leaf's last one, if nobody else can see it."""
+        if type(target) is Leaf and self.accumulate and target.slot is not None and target.slot.spare is not None:
+            return target.slot.buffer(target.device, shape, dtype)
+        return target.device.backend.empty(shape, dtype)
 
     def _through_region(self, node: Region, adjoint: Adjoint, needed: set[Node]) -> None:
         ask = [(n, t) for n, t in zip(node.wanted, node.targets, strict=True) if t in needed and t is not None]
@@ -287,13 +291,7 @@ class Walk:
                 continue
             have = self._present(target)
             add = have is not None and have.owned
-            if add:
-                assert have is not None
-                buffer = have.array
-            elif type(target) is Leaf and self.accumulate and target.slot is not None and target.slot.spare is not None:
-                buffer = target.slot.buffer(node.device, shape, dtype)
-            else:
-                buffer = backend.empty(shape, dtype)
+            buffer = have.array if have is not None and add else self._buffer(target, shape, dtype)
             onto = sinks
             if place is None:  # an alias that has to be written out
                 onto = []
@@ -465,6 +463,18 @@ class Walk:
                 else:
                     have.mask = backend.copy(have.mask)  # it may be shared with another gradient
                     backend.scatter_add(have.mask, part.index, close(mask.value))
+        elif isinstance(part, Product):
+            if self.traced:
+                self._arrive(target, Adjoint(matmul(*part), None, False))
+                return
+            have = self._present(target)
+            add = have is not None and have.owned
+            buffer = have.array if have is not None and add else self._buffer(target, target.shape, target.dtype)
+            backend.matmul(close(part.a), close(part.b), buffer, add)
+            if have is not None and add:
+                have.mask = None
+            else:
+                self._arrive(target, Adjoint(buffer, None, True))
         elif self.traced:
             self._arrive(target, Adjoint(part, mask, False))
         else:

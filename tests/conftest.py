@@ -17,7 +17,9 @@ settings.load_profile("gpugrad")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuse", type=int, default=64, help="the most ops in one region")
-    parser.addoption("--device", default="cpu", help="the device that the tests use: cpu, cuda, or emulated (see tests/emulator)")
+    parser.addoption(
+        "--device", default="cpu", help="the device that the tests use: cpu, cuda, or emulated (see tests/emulator)"
+    )
     parser.addoption("--cpu", default=gg.config.cpu, help="who runs plans on the CPU: auto, native or numpy")
 
 
@@ -50,7 +52,14 @@ def fused(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def native() -> None:
+def on_cpu(request: pytest.FixtureRequest) -> None:
+    """For tests of what only tensors on the CPU have: memory that NumPy sees, executors to choose from, text in examples."""
+    if request.config.getoption("--device") != "cpu":
+        pytest.skip("about tensors on the CPU")
+
+
+@pytest.fixture
+def native(on_cpu: None) -> None:
     """For tests of compiled plans, on a machine that can compile."""
     from gpugrad.backends import native
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,19 @@ from gpugrad.tensor import apply
 OPS = sorted(TABLE.values(), key=lambda o: o.name)
 SMOOTH = [o for o in OPS if o.differentiable]
 FLOAT_OPS = [o for o in OPS if not any(w in o.name for w in ("bitwise", "invert", "shift"))]
+
+
+def shared(given: Any) -> gg.Tensor:
+    """An array as a tensor of the default device that lies in memory as the array does: shared, or as one on a GPU."""
+    a, device = np.asarray(given), gg.zeros(()).device
+    if device == "cpu" or not a.size:
+        return gg.asarray(a) if device == "cpu" else gg.tensor(a)
+    low, high = np.lib.array_utils.byte_bounds(a)
+    memory = np.frombuffer((ctypes.c_char * (high - low)).from_address(low), np.uint8)
+    data = gg.tensor(memory).cupy().data + (a.ctypes.data - low)
+    import cupy
+
+    return gg.asarray(cupy.ndarray(a.shape, a.dtype, memptr=data, strides=a.strides))
 
 
 def call(op: Op, *args: Any) -> gg.Tensor:

@@ -12,6 +12,8 @@ from gpugrad.buffers import MemoryPool, is_whole
 
 N = 1_000_000  # float64: 8 MB, well above what the C library keeps itself
 
+pytestmark = pytest.mark.usefixtures("on_cpu")
+
 
 @pytest.fixture
 def pool() -> MemoryPool:

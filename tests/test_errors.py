@@ -51,7 +51,7 @@ CASES: list[tuple[str, Callable[[], object], type, str]] = [
     ("unknown device", lambda: gg.zeros(1, device="tpu"), RuntimeError, "unknown device 'tpu'"),
     ("odd device", lambda: gg.zeros(1, device="cpu:x"), RuntimeError, "unknown device"),
     ("to nowhere", lambda: gg.zeros(1).to("nowhere"), RuntimeError, "unknown device 'nowhere'"),
-    ("cupy of a CPU tensor", lambda: gg.zeros(1).cupy(), RuntimeError, r"cuda\(\)"),
+    ("cupy of a CPU tensor", lambda: gg.zeros(1, device="cpu").cupy(), RuntimeError, r"cuda\(\)"),
     ("index type", lambda: gg.ones(3)[1.5], TypeError, "index must be"),
     ("float index array", lambda: gg.ones(3)[np.ones(2)], TypeError, "integers or booleans"),
     ("index range", lambda: gg.ones(3)[5], IndexError, "out of bounds"),
@@ -99,6 +99,7 @@ def test_message_and_place(run: Callable[[], object], kind: type, message: str) 
     assert __file__ in files[1:3], "raised from the user's line, not later"
 
 
+@pytest.mark.usefixtures("on_cpu")
 def test_cuda_without_cupy_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
     import importlib.util
@@ -110,6 +111,7 @@ def test_cuda_without_cupy_says_what_is_missing(monkeypatch: pytest.MonkeyPatch)
             run()
 
 
+@pytest.mark.usefixtures("on_cpu")
 def test_a_bug_in_a_plan_is_reported_with_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
     from gpugrad import elementwise as ew
     from gpugrad.plan import plans

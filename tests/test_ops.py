@@ -22,6 +22,7 @@ from helpers import (
     gradients,
     same_bits,
     sample,
+    shared,
 )
 
 import gpugrad as gg
@@ -235,7 +236,7 @@ def test_shapes_layouts_and_gradient_dtypes(op: Op, dtype: type, rng: np.random.
                 given = [np.broadcast_to(a[..., :1], a.shape) if a.ndim else a for a in args]
             else:
                 given = args
-            xs = [gg.asarray(a) for a in given]
+            xs = [shared(a) for a in given]
             xs = [x.requires_grad_() if x.dtype.kind == "f" else x for x in xs]
             y = call(op, *xs)
             plain = call(op, *(gg.tensor(np.broadcast_to(a, y.shape).copy()) for a in given))
@@ -443,6 +444,6 @@ def test_bits_of_library_functions_do_not_depend_on_the_layout(op: Op, rng: np.r
         wide = sample(op, rng, (300, 240), dtype)
         for layout in layouts:
             strided = [layout(a) for a in wide]
-            given = call(op, *(gg.asarray(a) for a in strided)).numpy()
+            given = call(op, *(shared(a) for a in strided)).numpy()
             plain = call(op, *(gg.tensor(np.ascontiguousarray(a)) for a in strided)).numpy()
             assert same_bits(given, plain)

@@ -103,7 +103,7 @@ def documented() -> list[tuple[str, object]]:
 
 
 @pytest.mark.parametrize(("name", "thing"), documented(), ids=[n for n, _ in documented()])
-def test_examples_run(name: str, thing: object, fused: None) -> None:
+def test_examples_run(name: str, thing: object, fused: None, on_cpu: None) -> None:
     finder = doctest.DocTestFinder(recurse=False)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     for test in finder.find(thing, name, globs={}):
@@ -112,7 +112,7 @@ def test_examples_run(name: str, thing: object, fused: None) -> None:
 
 
 @pytest.mark.parametrize("page", sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")]), ids=lambda p: p.name)
-def test_pages_run(page: Path, fused: None) -> None:
+def test_pages_run(page: Path, fused: None, on_cpu: None) -> None:
     result = doctest.testfile(
         str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     )
@@ -151,6 +151,7 @@ def chain(x: gg.Tensor, y: gg.Tensor, b: gg.Tensor) -> gg.Tensor:
     return ((gg.tanh(x * y + b) * gg.sigmoid(x)) ** 2).sum()
 
 
+@pytest.mark.usefixtures("on_cpu")
 @pytest.mark.skipif("config.getoption('--fuse') == 1", reason="unfused ops store their results")
 def test_memory_of_ten_million_elements() -> None:
     gg.config.threads = 2

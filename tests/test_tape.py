@@ -64,6 +64,7 @@ def test_a_gradient_somebody_kept_never_changes() -> None:
     assert array.tolist() == [2, 2]
 
 
+@pytest.mark.usefixtures("on_cpu")
 def test_gradient_buffers_are_reused() -> None:
     x = leaf(np.ones(1000))
     addresses = set()
@@ -431,6 +432,7 @@ def test_filling_an_array_in_a_loop_takes_memory_linear_in_its_length() -> None:
     assert peak(4000) < 5 * peak(1000)  # 16 times as much if a step kept the whole array
 
 
+@pytest.mark.usefixtures("on_cpu")
 def test_filling_a_loop_writes_in_place() -> None:
     x = gg.zeros(1000)
     x[0] = leaf(1.0)
@@ -458,6 +460,7 @@ def test_a_failing_backward_marks_what_it_had_added_to(monkeypatch: pytest.Monke
     assert w.grad is None
 
 
+@pytest.mark.usefixtures("on_cpu")
 def test_memory_error_and_interrupt_while_closing_leave_the_tensor_pending(monkeypatch: pytest.MonkeyPatch) -> None:
     gg.config.fuse = 64
     from gpugrad.backends.cpu import CpuBackend
@@ -474,6 +477,7 @@ def test_memory_error_and_interrupt_while_closing_leave_the_tensor_pending(monke
         np.testing.assert_allclose(x.grad.numpy(), 2 * np.exp([1, 2]))
 
 
+@pytest.mark.usefixtures("on_cpu")
 def test_interrupt_in_backward_leaves_other_gradients_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     from gpugrad.backends.cpu import CpuBackend
 

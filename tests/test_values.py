@@ -93,6 +93,7 @@ def test_in_place_only_where_nobody_can_tell() -> None:
     assert x.tolist() == [1, 5, 0, 0]
 
 
+@pytest.mark.usefixtures("on_cpu")
 def test_each_way_of_holding_a_value_protects_it() -> None:
     holders = [
         lambda x: x.numpy(),
@@ -113,6 +114,7 @@ def test_each_way_of_holding_a_value_protects_it() -> None:
         assert np.asarray(got).ravel().tolist() == [1, 0, 0, 0]
 
 
+@pytest.mark.usefixtures("on_cpu")
 def test_numpy_is_a_read_only_view() -> None:
     x = gg.tensor([1.0, 2.0])
     a = x.numpy()
@@ -281,8 +283,8 @@ def test_numpy_protocols() -> None:
     (a / x + np.power(x, 2) + np.float64(2) ** x).sum().backward()
     np.testing.assert_allclose(x.grad.numpy(), -a / np.array([1, 4]) + [2, 4] + np.log(2) * np.array([2, 4]))
     assert (np.ones((2, 2)) @ x).tolist() == [3, 3]
-    np.testing.assert_array_equal(np.asarray(gg.ones(2)), [1, 1])
-    assert np.array(gg.ones(2), dtype=np.float32).dtype == np.float32
+    np.testing.assert_array_equal(np.asarray(gg.ones(2, device="cpu")), [1, 1])
+    assert np.array(gg.ones(2, device="cpu"), dtype=np.float32).dtype == np.float32
 
 
 def test_other_numpy_functions_are_refused_by_name() -> None:
@@ -304,6 +306,7 @@ def test_other_numpy_functions_are_refused_by_name() -> None:
         a += x
 
 
+@pytest.mark.usefixtures("on_cpu")
 def test_description() -> None:
     x = gg.tensor([[1.0, 2.0]], dtype="float32", requires_grad=True)
     assert repr(x) == "tensor([[1., 2.]], dtype=float32, device='cpu', requires_grad=True)"
@@ -370,6 +373,7 @@ def test_requires_grad_is_for_leaves() -> None:
     assert not x.requires_grad
 
 
+@pytest.mark.usefixtures("on_cpu")
 def test_dlpack() -> None:
     x = gg.tensor([1.0, 2.0])
     np.testing.assert_array_equal(np.from_dlpack(x), [1, 2])
@@ -403,6 +407,7 @@ def test_creation_follows_numpy() -> None:
 # --------------------------------------------------------------------------------------------------- devices
 
 
+@pytest.mark.usefixtures("on_cpu")
 def test_devices_do_not_mix_silently() -> None:
     x = gg.tensor([1.0], requires_grad=True)
     y = gg.tensor([2.0], device="cpu:1")

@@ -74,6 +74,9 @@ class Backend(Protocol):
     def may_overwrite(self, program: Program) -> bool:
         """True if `run_many` reads each element of its inputs before it writes that element of an output."""
 
+    def matmul(self, a: Any, b: Any, out: Any, accumulate: bool) -> None:
+        """out = a @ b, or out += a @ b, for operands of two axes or more and a C-contiguous result."""
+
     def accumulate(self, buffer: Any, array: Any) -> None:
         """buffer += array, in place."""
 

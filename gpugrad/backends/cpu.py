@@ -96,6 +96,17 @@ class CpuBackend:
     def kernel(self, program: Program) -> str:
         return host.kernel(program)
 
+    def matmul(self, a: Any, b: Any, out: Any, accumulate: bool) -> None:
+        with np.errstate(all="ignore"):
+            if is_16_bit(out.dtype) or accumulate:
+                wide = np.float32 if is_16_bit(out.dtype) else out.dtype
+                product = np.matmul(a.astype(wide, copy=False), b.astype(wide, copy=False))
+                if accumulate:
+                    np.add(product, out, product)
+                np.copyto(out, product, casting="unsafe")
+            else:
+                np.matmul(a, b, out)
+
     def accumulate(self, buffer: Any, array: Any) -> None:
         with np.errstate(all="ignore"):
             (np.logical_or if buffer.dtype.kind == "b" else np.add)(buffer, array, buffer)

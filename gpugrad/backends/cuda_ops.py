@@ -436,9 +436,7 @@ def contract(backend: Any, *xs: Any, inputs: tuple[str, ...], output: str) -> An
     arrays = [backend.cast(x, FLOAT32) if is_16_bit(dtype) else x for x in xs]
     terms = list(inputs)
     dummies = [np.broadcast_to(np.empty(()), x.shape) for x in xs]
-    path = (
-        np.einsum_path(f"{','.join(inputs)}->{output}", *dummies, optimize="greedy")[0][1:] if len(xs) > 2 else [(0, 1)]
-    )
+    path = np.einsum_path(f"{','.join(inputs)}->{output}", *dummies, optimize="greedy")[0][1:] if len(xs) > 2 else []
     for group in path:
         chosen = sorted(group, reverse=True)
         while len(chosen) > 1:

@@ -268,6 +268,9 @@ class CupyBackend:
     def may_overwrite(self, program: Program) -> bool:
         return True
 
+    def matmul(self, a: Any, b: Any, out: Any, accumulate: bool) -> None:
+        cuda_ops.multiply(self, a, b, out, accumulate)
+
     def accumulate(self, buffer: Any, array: Any) -> None:
         if buffer.size:
             self.run(identity(buffer.dtype), buffer.shape, [array], (), [Sink(buffer, (), True)])
