@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
+import pytest
+import scipy.special
 
 import gpugrad as gg
+from gpugrad import codegen
+from gpugrad.backends import compiler
 from gpugrad.ops import TABLE, Op
 from gpugrad.tensor import apply
 
@@ -94,3 +103,83 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
         nan = np.isnan(a) & np.isnan(b)
         return bool(np.all(nan | ((a == b) & (np.signbit(a) == np.signbit(b)))))
     return bool(np.array_equal(a, b))
+
+
+# ------------------------------------------------------------------------------------- every row in every dtype
+
+ROWS = [o for o in OPS if o.c]
+DTYPES = [np.dtype(getattr(ml_dtypes, t) if t == "bfloat16" else t) for t in codegen.TYPES]
+FLOATS = [d for d in DTYPES if codegen.TYPES.index(d.name) >= codegen.TYPES.index("float16")]
+# What the vector library and the compositions of it are held to, in units in the last place of the exact value.
+ULP = 4
+
+
+def takes(op: Op, dtype: np.dtype) -> bool:
+    try:
+        op.loop((np.dtype(bool), dtype, dtype) if op.name == "where" else (dtype,) * op.arity)
+    except gg.errors.DTypeError:
+        return False
+    return True
+
+
+CASES = [(o, d) for o in ROWS for d in DTYPES if takes(o, d)]
+IDS = [f"{o.name}-{d.name}" for o, d in CASES]
+
+
+def arguments(op: Op, dtype: np.dtype, rng: np.random.Generator, shape: tuple[int, ...]) -> list[np.ndarray]:
+    if dtype in FLOATS:
+        return [a if a.dtype.kind == "b" else a.astype(dtype) for a in sample(op, rng, shape)]
+    low = 1 if op.name in ("reciprocal", "log", "log2", "log10", "divide") else 0
+    args = [rng.integers(low, 2 if dtype.kind == "b" else 7, shape).astype(dtype) for _ in range(op.arity)]
+    if dtype.kind == "i" and op.name != "power":
+        args = [a * rng.choice([-1, 1], shape).astype(dtype) for a in args]
+    return [args[0] > 0, *args[1:]] if op.name == "where" else args
+
+
+def exact(op: Op, args: list[np.ndarray]) -> np.ndarray:
+    """The value in much more precision than the dtype has."""
+    wide = [a if a.dtype.kind == "b" else a.astype(np.longdouble) for a in args]
+    with np.errstate(all="ignore"):
+        if op.name == "erf":
+            return scipy.special.erf(args[0].astype(np.float64)).astype(np.longdouble)
+        if op.name == "sinc":
+            p = np.longdouble("3.14159265358979323846264338327950288") * wide[0]
+            return np.where(p == 0, 1, np.sin(p) / np.where(p == 0, 1, p))
+        return getattr(np, op.name)(*wide)
+
+
+def ulps(got: np.ndarray, expected: np.ndarray) -> float:
+    info = ml_dtypes.finfo(got.dtype)
+    scale = np.maximum(np.abs(expected), float(info.smallest_normal))
+    unit = np.exp2(np.floor(np.log2(scale))) * float(info.eps)
+    with np.errstate(all="ignore"):
+        error = np.abs(got.astype(np.longdouble) - expected) / unit
+    same = (got == expected) | (np.isnan(got.astype(float)) & np.isnan(expected.astype(float)))
+    over = np.abs(expected) > float(info.max)  # an infinity is right there
+    return float(np.max(np.where(same | (over & np.isinf(got.astype(float))), 0, error), initial=0))
+
+
+def same_values(a: np.ndarray, b: np.ndarray) -> bool:
+    if a.dtype.name == "bfloat16":
+        a, b = a.astype(np.float32), b.astype(np.float32)
+    return same_bits(a, b)
+
+
+def sanitized(code: str, flags: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """A process in which what is compiled with -fsanitize=address works: the library must be there from the start."""
+    ask = [*compiler.compiler(), "-print-file-name=libasan.so"]
+    library = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    if sys.platform != "linux" or not Path(library).is_absolute():
+        pytest.skip("the sanitizers are preloaded by Linux's dynamic linker")
+    changed = {
+        **os.environ, "LD_PRELOAD": library, "GPUGRAD_CXXFLAGS": flags, "ASAN_OPTIONS": "detect_leaks=0", "PYTHONMALLOC": "malloc",
+        **environment,
+    }  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=changed,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[1],
+    )

@@ -14,8 +14,23 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-import scipy.special
-from helpers import FLOAT_OPS, OPS, call, same_bits, sample
+from helpers import (
+    CASES,
+    DTYPES,
+    FLOAT_OPS,
+    FLOATS,
+    IDS,
+    ROWS,
+    ULP,
+    arguments,
+    call,
+    exact,
+    same_bits,
+    same_values,
+    sample,
+    sanitized,
+    ulps,
+)  # fmt: skip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,24 +45,7 @@ from gpugrad.shapes import reduced
 
 pytestmark = pytest.mark.usefixtures("native")
 
-ROWS = [o for o in OPS if o.c]
-DTYPES = [np.dtype(getattr(ml_dtypes, t) if t == "bfloat16" else t) for t in codegen.TYPES]
-FLOATS = [d for d in DTYPES if codegen.TYPES.index(d.name) >= codegen.TYPES.index("float16")]
-# What the vector library and the compositions of it are held to, in units in the last place of the exact value.
-ULP = 4
 BITS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
-
-
-def takes(op: Op, dtype: np.dtype) -> bool:
-    try:
-        op.loop((np.dtype(bool), dtype, dtype) if op.name == "where" else (dtype,) * op.arity)
-    except gg.errors.DTypeError:
-        return False
-    return True
-
-
-CASES = [(o, d) for o in ROWS for d in DTYPES if takes(o, d)]
-IDS = [f"{o.name}-{d.name}" for o, d in CASES]
 
 
 def both(f: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -56,39 +54,6 @@ def both(f: Any) -> tuple[np.ndarray, np.ndarray]:
     for gg.config.cpu in ("numpy", "native"):
         results.append(f().numpy())
     return results[0], results[1]
-
-
-def arguments(op: Op, dtype: np.dtype, rng: np.random.Generator, shape: tuple[int, ...]) -> list[np.ndarray]:
-    if dtype in FLOATS:
-        return [a if a.dtype.kind == "b" else a.astype(dtype) for a in sample(op, rng, shape)]
-    low = 1 if op.name in ("reciprocal", "log", "log2", "log10", "divide") else 0
-    args = [rng.integers(low, 2 if dtype.kind == "b" else 7, shape).astype(dtype) for _ in range(op.arity)]
-    if dtype.kind == "i" and op.name != "power":
-        args = [a * rng.choice([-1, 1], shape).astype(dtype) for a in args]
-    return [args[0] > 0, *args[1:]] if op.name == "where" else args
-
-
-def exact(op: Op, args: list[np.ndarray]) -> np.ndarray:
-    """The value in much more precision than the dtype has."""
-    wide = [a if a.dtype.kind == "b" else a.astype(np.longdouble) for a in args]
-    with np.errstate(all="ignore"):
-        if op.name == "erf":
-            return scipy.special.erf(args[0].astype(np.float64)).astype(np.longdouble)
-        if op.name == "sinc":
-            p = np.longdouble("3.14159265358979323846264338327950288") * wide[0]
-            return np.where(p == 0, 1, np.sin(p) / np.where(p == 0, 1, p))
-        return getattr(np, op.name)(*wide)
-
-
-def ulps(got: np.ndarray, expected: np.ndarray) -> float:
-    info = ml_dtypes.finfo(got.dtype)
-    scale = np.maximum(np.abs(expected), float(info.smallest_normal))
-    unit = np.exp2(np.floor(np.log2(scale))) * float(info.eps)
-    with np.errstate(all="ignore"):
-        error = np.abs(got.astype(np.longdouble) - expected) / unit
-    same = (got == expected) | (np.isnan(got.astype(float)) & np.isnan(expected.astype(float)))
-    over = np.abs(expected) > float(info.max)  # an infinity is right there
-    return float(np.max(np.where(same | (over & np.isinf(got.astype(float))), 0, error), initial=0))
 
 
 def layouts(args: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
@@ -132,12 +97,6 @@ def test_every_op_dtype_and_layout_on_both_executors(op: Op, dtype: np.dtype, rn
                 assert ulps(b, exact(op, operands)) <= unit, layout
         plain = call(op, *(gg.tensor(np.ascontiguousarray(np.broadcast_to(x, a.shape))) for x in given_)).numpy()
         assert same_values(b, plain), f"{layout}: other bits than for a contiguous array"
-
-
-def same_values(a: np.ndarray, b: np.ndarray) -> bool:
-    if a.dtype.name == "bfloat16":
-        a, b = a.astype(np.float32), b.astype(np.float32)
-    return same_bits(a, b)
 
 
 SPECIAL = [0.0, -0.0, math.inf, -math.inf, math.nan, 1.0, -1.0, 0.5, -0.5, 2.0, -2.5, 3.0, 1e3, -1e3]
@@ -476,25 +435,9 @@ print("clean")
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the sanitizers are preloaded by Linux's dynamic linker")
 def test_address_and_undefined_behaviour_sanitizers_are_silent(tmp_path: Path) -> None:
-    ask = [*compiler.compiler(), "-print-file-name=libasan.so"]
-    library = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
-    if not Path(library).is_absolute():
-        pytest.skip("the compiler has no address sanitizer")
-    environment = {
-        **os.environ, "LD_PRELOAD": library, "GPUGRAD_CPU": "native", "GPUGRAD_CACHE_DIR": str(tmp_path),
-        "GPUGRAD_CXXFLAGS": "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all", "ASAN_OPTIONS": "detect_leaks=0",
-        "PYTHONMALLOC": "malloc",
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", SANITIZED],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[1],
-    )
+    flags = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+    done = sanitized(SANITIZED, flags, GPUGRAD_CPU="native", GPUGRAD_CACHE_DIR=str(tmp_path))
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip() == "clean"
 
@@ -509,24 +452,8 @@ def test_the_sanitizers_would_notice(tmp_path: Path) -> None:
     for f in codegen.folder().iterdir():
         if f.is_file():
             (folder / f.name).write_text(broken if f.name == "host.cpp" else f.read_text())
-    library = subprocess.run(
-        [*compiler.compiler(), "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    if not Path(library).is_absolute() or sys.platform != "linux":
-        pytest.skip("the compiler has no address sanitizer")
     code = f"import gpugrad.codegen as c, pathlib; c.folder = lambda: pathlib.Path({str(folder)!r})\nimport gpugrad as gg\nprint((gg.ones(1024) * gg.tensor([[2.0]])).sum().item())"
-    environment = {
-        **os.environ, "LD_PRELOAD": library, "GPUGRAD_CPU": "native", "GPUGRAD_CACHE_DIR": str(tmp_path / "cache"),
-        "GPUGRAD_CXXFLAGS": "-O1 -fsanitize=address", "ASAN_OPTIONS": "detect_leaks=0",
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[1],
-    )
+    done = sanitized(code, "-O1 -fsanitize=address", GPUGRAD_CPU="native", GPUGRAD_CACHE_DIR=str(tmp_path / "cache"))
     assert "AddressSanitizer" in done.stderr
 
 
