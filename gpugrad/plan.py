@@ -314,13 +314,14 @@ class Request(NamedTuple):
 class Plan:
     """What a structure needs to run: a forward program, and backward programs made when first asked for."""
 
-    __slots__ = ("_backward", "_needs", "forward", "key", "reached", "scalars")
+    __slots__ = ("_backward", "_needs", "expected", "forward", "key", "reached", "scalars")
 
     def __init__(self, found: Structure) -> None:
         self.key = found.key
         # The symbols are rebuilt from the key alone, so that a plan holds no value of the region it was made for.
         self.scalars = len(found.scalars)
         self._backward: dict[Request, Backward] = {}
+        self.expected = False  # its backward has been announced to the backend
         self._needs: dict[Any, Any] = {}
         nodes, inputs, root = self.symbols()
         self.reached = tuple(n for n, s in enumerate(inputs) if s.grad and s in _differentiable(root))

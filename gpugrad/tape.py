@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from . import debug, errors
-from .backends import Device, Sink
+from .backends import Backend, Device, Like, Sink
 from .config import MAX_INPUTS, config, grad_mode, set_grad_enabled, survive_fork
 from .expr import Value, constant
 from .plan import Backward, Plan, Request, Structure, plans, structure
-from .shapes import DType, Shape, reduced
+from .shapes import DType, Shape, reduced, summed_axes
 from .structural import StructuralOp, collect, kept, setitem
 from .symbolic import BOOL
 
@@ -293,7 +293,26 @@ class _Job:
 
     def run(self) -> None:
         backend = self.outputs[0].device.backend
+        if self.recorded and not self.plan.expected and backend.ahead:
+            self.plan.expected = True
+            self._expect_backward(backend)
         backend.run(self.plan.forward, self.extent, self.inputs(), self.found.scalars, self.sinks)
+
+    def _expect_backward(self, backend: Backend) -> None:
+        """Tell the backend what the usual walk will run, so that forward and backward are compiled at the same time."""
+        wanted, inputs = self.plan.reached, self.found.inputs
+        shape = self.extent if self.axes is None else reduced(self.extent, self.axes, True)
+        plan = self.plan.backward(Request(wanted, (False,) * len(wanted), (), False, self.axes is None))
+        known: dict[Any, Any] = {("x", n): a.array for n, a in enumerate(inputs)}
+        known |= {"y": self.arrays[0], "g": Like(shape, self.outputs[0].dtype)}
+        sinks = []
+        for n, value, (place, _) in zip(wanted, plan.values, plan.places, strict=True):
+            if value is not None and place is not None:
+                given = inputs[n].shape
+                axes = summed_axes(given, self.extent) if given != self.extent else ()
+                sinks.append(Sink(Like(reduced(self.extent, axes, True), inputs[n].dtype), axes))
+        if sinks:
+            backend.expect(plan.program, self.extent, [known[s] for s in plan.program.sources], sinks)
 
     def inputs(self) -> list[Any]:
         return [a.array for a in self.found.inputs]

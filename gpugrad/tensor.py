@@ -201,8 +201,11 @@ class Tensor(Operators):
 
     @property
     def __cuda_array_interface__(self) -> Any:
+        # Not there, rather than an error: whoever asks, CuPy among them, then tries the other protocols.
         if not self.device.name.startswith("cuda"):
             raise AttributeError("a tensor on the CPU has no __cuda_array_interface__")
+        if self.requires_grad:
+            raise AttributeError("a tensor that requires grad has no __cuda_array_interface__: say t.detach()")
         return self.cupy().__cuda_array_interface__
 
     def __cupy_override_elementwise_kernel__(self, kernel: Any, *args: Any, **kwargs: Any) -> Tensor:

@@ -108,6 +108,10 @@ class Walk:
         except BaseException as e:
             for slot in self.in_place:
                 slot.invalid = f"{type(e).__name__}: {e}"
+            if isinstance(e, MemoryError) and not self.retain:
+                for node in (*order, *self.adjoints):  # what was kept for this walk is memory, too
+                    node.free()
+                self.adjoints.clear()
             raise
         finally:
             for slot in self.in_place:

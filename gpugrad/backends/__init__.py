@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.util
+import math
 import os
 import threading
 from collections.abc import Sequence
@@ -32,12 +33,36 @@ class Sink(NamedTuple):
     accumulate: bool = False
 
 
+class Like(NamedTuple):
+    """What a backend needs to know of an array that is not there yet: C-contiguous, at an aligned address."""
+
+    shape: Shape
+    dtype: DType
+    ptr: int = 0
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return tuple(math.prod(self.shape[d + 1 :]) * self.dtype.itemsize for d in range(len(self.shape)))
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def data(self) -> Like:
+        return self
+
+
 class Backend(Protocol):
     """What a device must be able to do. Arrays are the device's own (NumPy's or CuPy's)."""
 
     @property
     def xp(self) -> Any:
         """The array module, for structural ops."""
+
+    @property
+    def ahead(self) -> bool:
+        """True if it is worth calling `expect`."""
 
     def take_in(self, data: Any, dtype: DType | None) -> Any:
         """A new C-contiguous array on this device holding a copy of `data`."""

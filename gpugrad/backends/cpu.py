@@ -38,6 +38,10 @@ class CpuBackend:
     def xp(self) -> Any:
         return np
 
+    @property
+    def ahead(self) -> bool:
+        return False
+
     def take_in(self, data: Any, dtype: DType | None) -> Any:
         return np.array(data, dtype, order="C")
 
@@ -62,7 +66,8 @@ class CpuBackend:
 
     def call(self, op: StructuralOp, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
         with np.errstate(all="ignore"):
-            return np.asarray(op.forward(np, *arrays, **params))
+            result = op.forward(np, *arrays, **params)
+        return np.asarray(result) if isinstance(result, np.generic) else result  # of no axes, NumPy gives a number
 
     def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink]) -> None:
         """Plans are compiled when they are run."""

@@ -85,6 +85,10 @@ class CupyBackend:
     def xp(self) -> Any:
         return self.runtime.cupy
 
+    @property
+    def ahead(self) -> bool:
+        return True
+
     # ------------------------------------------------------------------------------------------------- memory
 
     def take_in(self, data: Any, dtype: DType | None) -> Any:

@@ -14,7 +14,7 @@ The first four may move several neighbouring elements at once; "any" moves one a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..plan import Program
@@ -113,12 +113,17 @@ def _call(program: Program, width: int) -> str:
     return f"body<{width}>({', '.join([*(['a'] if scalars(program) else []), *packs])});"
 
 
-def _coordinates(of: str, axis: str, lengths: str, dims: int) -> list[str]:
-    """The coordinates of element number `of` along `dims` axes."""
+def _coordinates(of: str, axis: str, lengths: str, dims: int, lasts: Iterable[str]) -> list[str]:
+    """The coordinates of element number `of` along `dims` axes. lasts: how the last of them is used, as in `_offset`."""
     lines = []
     rest = f"static_cast<count>({of})"
+    used = {"1": True, "0": False, "": True}
+    last = any(used[x] for x in lasts)
+    if dims == 1 and not last:
+        return []
     for d in reversed(range(1, dims)):
-        lines.append(f"const count {axis}{d} = {rest} % a.{lengths}[{d}];")
+        if last or d < dims - 1:
+            lines.append(f"const count {axis}{d} = {rest} % a.{lengths}[{d}];")
         lines.append(f"const count {axis}_{d} = {rest} / a.{lengths}[{d}];")
         rest = f"{axis}_{d}"
     return [*lines, f"const count {axis}0 = {rest};"]
@@ -150,7 +155,8 @@ def elementwise(program: Program, layout: Layout) -> str:
     lines = _arguments(program, layout.wide, [*inputs, *outputs], ["size"], axes) + _body(program)
 
     def element(width: int) -> list[str]:
-        found = _coordinates("at", "c", "shape", layout.dims) if stepped else []
+        lasts = [_LAST[access[n]] for n in stepped]
+        found = _coordinates("at", "c", "shape", layout.dims, lasts) if stepped else []
         found += [f"const index at_{n} = {_offset('c', f'steps_{n}', layout.dims, _LAST[access[n]])};" for n in stepped]
         for n, t in types.items():
             if access[n] == "one":
@@ -257,22 +263,21 @@ def reduction(program: Program, layout: Reduction) -> str:
     ]
 
     def bases() -> list[str]:
-        found = _coordinates("m", "k", "kept_shape", layout.kept) if stepped else []
-        over_last = layout.over == "last"
-        for n in stepped:
-            last = "" if over_last or layout.width == 1 else _LAST[access[n]]
+        lasts = {n: "" if layout.over == "last" or layout.width == 1 else _LAST[access[n]] for n in stepped}
+        found = _coordinates("m", "k", "kept_shape", layout.kept, lasts.values()) if stepped else []
+        for n, last in lasts.items():
             found.append(f"const index base_{n} = {_offset('k', f'kept_{n}', layout.kept, last)};")
         return found
 
     def loads(at: str, width: int, packed: bool) -> list[str]:
         """One or more elements at place `at` of the reduced axes. packed: as the accesses allow; else element by element."""
-        found = _coordinates(at, "r", "reduced_shape", layout.reduced) if stepped else []
+        lasts = {n: _LAST[access[n]] if packed and layout.over == "last" else "" for n in stepped}
+        found = _coordinates(at, "r", "reduced_shape", layout.reduced, lasts.values()) if stepped else []
         for n, t in types.items():
             if access[n] == "one":
                 found.append(f"const gg_pack<{t}, {width}> {n} = gg_splat<{width}>(one_{n});")
                 continue
-            last = _LAST[access[n]] if packed and layout.over == "last" else ""
-            place = f"base_{n} + {_offset('r', f'reduced_{n}', layout.reduced, last)}"
+            place = f"base_{n} + {_offset('r', f'reduced_{n}', layout.reduced, lasts[n])}"
             if packed and access[n] == "same":
                 found.append(f"const gg_pack<{t}, {width}> {n} = gg_splat<{width}>(a.{n}[{place}]);")
             else:

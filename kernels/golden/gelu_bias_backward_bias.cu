@@ -1,0 +1,82 @@
+typedef gg_sum_of<float32> how0;
+typedef int32 index;
+typedef uint32 count;
+struct arguments {
+    const float32* i0;
+    const float32* i1;
+    const float32* i2;
+    float32* o0;
+    int64 kept;
+    int64 reduced;
+    int64 chunk;
+    int64 splits;
+    index kept_shape[1];
+    index reduced_shape[1];
+    index kept_i0[1];
+    index reduced_i0[1];
+    index kept_i1[1];
+    index reduced_i1[1];
+    index kept_i2[1];
+    index reduced_i2[1];
+};
+
+template <int N>
+GG_DEVICE void body(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, const gg_pack<float32, N>& i2, gg_pack<float32, N>& o0) {
+    #pragma unroll
+    for (int32 j = 0; j < N; ++j) {
+        const float32 x1 = i1[j];
+        const float32 x2 = i2[j];
+        const float32 t0 = x1 + x2;
+        const float32 t1 = gg_maximum(t0, float32(-10ll));
+        const float32 t2 = gg_minimum(t1, float32(10ll));
+        const float32 t3 = t2 * t2;
+        const float32 t4 = t3 * t2;
+        const float32 t5 = float32(0.044715) * t4;
+        const float32 t6 = t2 + t5;
+        const float32 t7 = float32(0.7978845608028654) * t6;
+        const float32 t8 = gg_tanh(t7);
+        const float32 t9 = float32(1ll) + t8;
+        const float32 t10 = float32(0.5) * t9;
+        const float32 t11 = float32(0.5) * t2;
+        const float32 t12 = t8 * t8;
+        const float32 t13 = float32(1ll) - t12;
+        const float32 t14 = t11 * t13;
+        const float32 t15 = float32(0.134145) * t3;
+        const float32 t16 = float32(1ll) + t15;
+        const float32 t17 = float32(0.7978845608028654) * t16;
+        const float32 t18 = t14 * t17;
+        const float32 t19 = t10 + t18;
+        const float32 x0 = i0[j];
+        const float32 t20 = x0 * t19;
+        o0[j] = t20;
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
+    const index tile = blockIdx.x / static_cast<count>(a.splits), split = blockIdx.x % static_cast<count>(a.splits);
+    const index begin = split * static_cast<index>(a.chunk);
+    const index end = begin + a.chunk < a.reduced ? begin + a.chunk : a.reduced;
+    const index m = 4 * (32 * tile + static_cast<index>(threadIdx.x));
+    how0::partial p0[4];
+    for (int32 j = 0; j < 4; ++j) { p0[j] = how0::none(); }
+    if (m < a.kept) {
+        const count k0 = static_cast<count>(m);
+        const index base_i0 = static_cast<index>(k0);
+        const index base_i1 = static_cast<index>(k0);
+        const index base_i2 = static_cast<index>(k0);
+        for (index r = begin + static_cast<index>(threadIdx.y); r < end; r += 8) {
+            const count r0 = static_cast<count>(r);
+            const gg_pack<float32, 4> i0 = gg_load<4>(a.i0 + base_i0 + static_cast<index>(r0 * a.reduced_i0[0]));
+            const gg_pack<float32, 4> i1 = gg_load<4>(a.i1 + base_i1 + static_cast<index>(r0 * a.reduced_i1[0]));
+            const gg_pack<float32, 4> i2 = gg_load<4>(a.i2 + base_i2 + static_cast<index>(r0 * a.reduced_i2[0]));
+            gg_pack<float32, 4> o0;
+            body<4>(i0, i1, i2, o0);
+            for (int32 j = 0; j < 4; ++j) p0[j] = how0::add(p0[j], o0[j], r);
+        }
+    }
+    gg_down_columns<how0, 4>(p0);
+    if (threadIdx.y == 0 && m < a.kept)
+        for (int32 j = 0; j < 4; ++j) {
+            a.o0[m + j] = gg_plus(a.o0[m + j], how0::last(p0[j]));
+        }
+}
