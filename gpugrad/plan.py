@@ -321,7 +321,7 @@ class Plan:
         # The symbols are rebuilt from the key alone, so that a plan holds no value of the region it was made for.
         self.scalars = len(found.scalars)
         self._backward: dict[Request, Backward] = {}
-        self.expected = False  # its backward has been announced to the backend
+        self.expected: set[Any] = set()  # for which (shape, axes) its backward has been announced to the backend
         self._needs: dict[Any, Any] = {}
         nodes, inputs, root = self.symbols()
         self.reached = tuple(n for n, s in enumerate(inputs) if s.grad and s in _differentiable(root))

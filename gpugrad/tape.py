@@ -211,6 +211,7 @@ class Called(Node):
 
 # --------------------------------------------------------------------------------------------- closing a region
 
+ANNOUNCED = 16  # shapes for which the backward of one plan is compiled ahead
 _DONE = weakref.ref(Slot)  # marks a value computed on the way by a region that has no node
 
 
@@ -293,9 +294,11 @@ class _Job:
 
     def run(self) -> None:
         backend = self.outputs[0].device.backend
-        if self.recorded and not self.plan.expected and backend.ahead:
-            self.plan.expected = True
-            self._expect_backward(backend)
+        if self.recorded and backend.ahead:
+            announced = self.plan.expected
+            if (self.extent, self.axes) not in announced and len(announced) < ANNOUNCED:
+                announced.add((self.extent, self.axes))
+                self._expect_backward(backend)
         backend.run(self.plan.forward, self.extent, self.inputs(), self.found.scalars, self.sinks)
 
     def _expect_backward(self, backend: Backend) -> None:

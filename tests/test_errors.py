@@ -99,13 +99,13 @@ def test_message_and_place(run: Callable[[], object], kind: type, message: str) 
     assert __file__ in files[1:3], "raised from the user's line, not later"
 
 
-@pytest.mark.usefixtures("on_cpu")
 def test_cuda_without_cupy_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
     import importlib.util
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(backends, "why_no_cuda", backends.why_no_cuda.__wrapped__)
+    monkeypatch.setattr(backends, "_devices", {})
     for run in (lambda: gg.zeros(1, device="cuda"), lambda: gg.ones(1).cuda(), lambda: gg.ones(1).to("cuda:1")):
         with pytest.raises(gg.errors.DeviceError, match="CuPy is not installed"):
             run()
