@@ -59,14 +59,16 @@ def wheel() -> None:
         names = zipfile.ZipFile(path).namelist()
         tops = {n.split("/")[0] for n in names if ".dist-info" not in n}
         assert tops == {"gpugrad"}, tops
-        assert {f"gpugrad/kernels/{name}" for name in ("prelude.h", "host.h", "host.cpp")} <= set(names)
+        texts = ("prelude.h", "host.h", "host.cpp", "cuda.cuh", "reduce.cuh", "scan.cuh")
+        assert {f"gpugrad/kernels/{name}" for name in texts} <= set(names)
         assert "gpugrad/py.typed" in names
 
 
 def test(arguments: list[str]) -> None:
-    """Lint, types, the wheel, and the whole suite twice.
+    """Lint, types, the wheel, and the whole suite three times.
 
-    Once with every op in a region of its own, run by NumPy, on a path that has no compiler; once fused and compiled.
+    Once with every op in a region of its own, run by NumPy, on a path that has no compiler, without CuPy. Once fused and
+    compiled, with CuPy, on a machine that need not have a GPU. Once on an emulated GPU, except for what takes hours there.
     """
     suite = [PYTHON, "-m", "pytest", "-n", str(os.cpu_count() or 1), "-q", *arguments]
     run(PYTHON, "-m", "ruff", "check", ".")
@@ -74,7 +76,10 @@ def test(arguments: list[str]) -> None:
     run(PYTHON, "-m", "mypy")
     wheel()
     run(*suite, "--cpu", "numpy", "--fuse", "1", environment={"PATH": str(PYTHON.parent), "CXX": ""})
-    run(*suite, "--cpu", "native", environment={"GPUGRAD_CACHE_DIR": str(ROOT / ".cache")})
+    install("dev,emulated")
+    kept = {"GPUGRAD_CACHE_DIR": str(ROOT / ".cache")}
+    run(*suite, "--cpu", "native", environment=kept)
+    run(*suite, "--device", "emulated", "-m", "not long_on_gpu", environment=kept)
 
 
 def main() -> None:

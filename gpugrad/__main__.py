@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import __version__, demo
-from .backends import cpu, default_device, native, why_no_cuda
+from .backends import cpu, default_device, device_count, get_device, native, why_no_cuda
 from .buffers import memory
 from .config import config
 from .errors import GpugradError
@@ -22,15 +22,23 @@ def info() -> None:
     print(f"gpugrad      {__version__}")
     print(f"python       {platform.python_version()} on {platform.platform()}")
     print(f"numpy        {np.__version__}")
-    for package in ("cupy", "scikit-learn", "tqdm", "matplotlib", "safetensors"):
+    for package in ("cupy-cuda13x", "cupy-cuda12x", "scikit-learn", "tqdm", "matplotlib", "safetensors"):
         try:
             print(f"{package:<12} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
+            if package == "cupy-cuda12x":  # one of the two is enough
+                continue
             print(f"{package:<12} not installed")
     print(f"settings     fuse={config.fuse} debug={config.debug} threads={config.threads}")
     print("\ndevices")
-    print(f"  cpu     available{', default' if default_device() == 'cpu' else ''}")
-    print(f"  cuda    not available: {why_no_cuda()}")
+    default = default_device()
+    print(f"  cpu     available{', default' if default == 'cpu' else ''}")
+    missing = why_no_cuda()
+    if missing:
+        print(f"  cuda    not available: {missing}")
+    for n in range(device_count()):
+        runtime = get_device(f"cuda:{n}").backend.runtime  # type: ignore[attr-defined]  # of the backend for GPUs
+        print(f"  cuda:{n}  available{', default' if default == f'cuda:{n}' else ''}: {runtime.describe()}")
     print(f"\nexecutors on the CPU (GPUGRAD_CPU={config.cpu})")
     lines = native.describe()
     why = lines[0].startswith("not available")

@@ -139,15 +139,17 @@ def plan_source(tensor: Any) -> tuple[str, str]:
     return source(node.plan.forward), source(node.default_backward().program)
 
 
-def kernel_source(tensor: Any) -> tuple[str, str]:
+def kernel_source(tensor: Any, dialect: str | None = None) -> tuple[str, str]:
     """The text of the kernel that makes a tensor, and of the one that runs backward from it, as they are compiled.
 
-    What they take from ``kernels/prelude.h`` is left out. Computes the tensor if it is pending. Raises GraphError for
-    one that was not made by a region that requires grad.
+    dialect: "c" for the CPU, "cuda" for a GPU; that of the tensor's device if not given. Several CUDA kernels follow one
+    another. What they take from ``kernels/`` is left out. Computes the tensor if it is pending.
+
+    Raises GraphError for a tensor that was not made by a region that requires grad, InputError for another dialect.
 
     >>> import gpugrad as gg
     >>> x = gg.tensor(0.5, requires_grad=True)
-    >>> forward, backward = gg.debug.kernel_source(gg.sin(x) * x)
+    >>> forward, backward = gg.debug.kernel_source(gg.sin(x) * x, "c")
     >>> print(forward.split("static const")[0])
     static void body(const char* const* in, const gg_scalar* s, char* const* out, int64 n) {
         const float64* i0 = (const float64*)in[0];
@@ -161,10 +163,18 @@ def kernel_source(tensor: Any) -> tuple[str, str]:
     }
     <BLANKLINE>
     <BLANKLINE>
+    >>> "gg_sin(x0)" in gg.debug.kernel_source(gg.sin(x) * x, "cuda")[0]
+    True
     """
+    from .backends import launch  # above this module, and needed only here
+    from .codegen import host
+
     node = _region(tensor)
-    kernel = node.device.backend.kernel
-    return kernel(node.plan.forward), kernel(node.default_backward().program)
+    dialect = node.device.backend.dialect if dialect is None else dialect
+    if dialect not in ("c", "cuda"):
+        raise errors.bad_value("kernel_source", f"dialect must be 'c' or 'cuda', not {dialect!r}.")
+    texts = [host.kernel(k[0]) if dialect == "c" else launch.text(*k) for k in node.kernels()]
+    return texts[0], texts[1]
 
 
 def _region(tensor: Any) -> Any:

@@ -19,7 +19,7 @@ from . import debug, errors
 from .backends import Backend, Device, Like, Sink
 from .config import MAX_INPUTS, config, grad_mode, set_grad_enabled, survive_fork
 from .expr import Value, constant
-from .plan import Backward, Plan, Request, Structure, plans, structure
+from .plan import Backward, Plan, Program, Request, Structure, plans, structure
 from .shapes import DType, Shape, reduced, summed_axes
 from .structural import StructuralOp, collect, kept, setitem
 from .symbolic import BOOL
@@ -171,6 +171,15 @@ class Region(Node):
         """The plan of the usual walk: every gradient, no masks."""
         return self.plan.backward(Request(self.wanted, (False,) * len(self.wanted), (), False, self.axes is None))
 
+    def kernels(self) -> list[tuple[Program, Shape, list[Any], list[Sink]]]:
+        """What runs it forward, and backward in the usual walk, on arrays that are contiguous: for reading."""
+        inputs = [Like(s, d) for s, d in zip(self.shapes, self.dtypes, strict=True)]
+        kept = self.extent if self.axes is None else reduced(self.extent, self.axes, True)
+        output = Like(kept, self.dtype)
+        forward = self.plan.forward, self.extent, [inputs[s[1]] for s in self.plan.forward.sources], [Sink(output, self.axes or ())]  # fmt: skip
+        program, arrays, sinks = _usual_backward(self.plan, self.extent, self.axes, inputs, output)
+        return [forward, (program, self.extent, arrays, sinks)]
+
     def describe(self) -> str:
         """The ops of the region, for messages."""
         names = [op.name for op, _ in self.plan.calls()] + (["sum"] if self.axes is not None else [])
@@ -303,19 +312,10 @@ class _Job:
 
     def _expect_backward(self, backend: Backend) -> None:
         """Tell the backend what the usual walk will run, so that forward and backward are compiled at the same time."""
-        wanted, inputs = self.plan.reached, self.found.inputs
-        shape = self.extent if self.axes is None else reduced(self.extent, self.axes, True)
-        plan = self.plan.backward(Request(wanted, (False,) * len(wanted), (), False, self.axes is None))
-        known: dict[Any, Any] = {("x", n): a.array for n, a in enumerate(inputs)}
-        known |= {"y": self.arrays[0], "g": Like(shape, self.outputs[0].dtype)}
-        sinks = []
-        for n, value, (place, _) in zip(wanted, plan.values, plan.places, strict=True):
-            if value is not None and place is not None:
-                given = inputs[n].shape
-                axes = summed_axes(given, self.extent) if given != self.extent else ()
-                sinks.append(Sink(Like(reduced(self.extent, axes, True), inputs[n].dtype), axes))
+        inputs = [a.array for a in self.found.inputs]
+        program, arrays, sinks = _usual_backward(self.plan, self.extent, self.axes, inputs, self.arrays[0])
         if sinks:
-            backend.expect(plan.program, self.extent, [known[s] for s in plan.program.sources], sinks)
+            backend.expect(program, self.extent, arrays, sinks)
 
     def inputs(self) -> list[Any]:
         return [a.array for a in self.found.inputs]
@@ -344,6 +344,21 @@ class _Job:
             v.array = array
             v.release_operands()
         return outputs[0]
+
+
+def _usual_backward(
+    plan: Plan, extent: Shape, axes: tuple[int, ...] | None, inputs: Sequence[Any], output: Any
+) -> tuple[Program, list[Any], list[Sink]]:
+    """What the usual walk runs for a region: every gradient stored, no masks. inputs, output: arrays, or `Like` them."""
+    kept = extent if axes is None else reduced(extent, axes, True)
+    backward = plan.backward(Request(plan.reached, (False,) * len(plan.reached), (), False, axes is None))
+    known: dict[Any, Any] = {("x", n): a for n, a in enumerate(inputs)} | {"y": output, "g": Like(kept, output.dtype)}
+    sinks = []
+    for n, value, (place, _) in zip(plan.reached, backward.values, backward.places, strict=True):
+        if value is not None and place is not None:
+            over = summed_axes(inputs[n].shape, extent) if inputs[n].shape != extent else ()
+            sinks.append(Sink(Like(reduced(extent, over, True), inputs[n].dtype), over))
+    return backward.program, [known[s] for s in backward.program.sources], sinks
 
 
 def _close(roots: list[Value], axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Value:

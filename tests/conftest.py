@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 import gpugrad as gg
+from gpugrad import backends
 
 settings.register_profile("gpugrad", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("gpugrad")
@@ -33,6 +34,12 @@ def pytest_configure(config: pytest.Config) -> None:
         import emulator
 
         emulator.install()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    why = backends.why_no_cuda() if config.getoption("--device").startswith("cuda") else ""
+    for item in items if why else ():
+        item.add_marker(pytest.mark.skip(reason=f"--device cuda: {why}"))
 
 
 @pytest.fixture(autouse=True)

@@ -119,7 +119,7 @@ def planned(gpu: emulator.HostBackend, case: Case, shape: tuple[int, ...] = SHAP
     """The texts that a case is run with."""
     arrays = [place(gpu, a) for a in case.args]
     sinks = [Sink(gpu.empty(shape, d), (), case.accumulate) for d in case.program.dtypes]
-    return [cuda.complete(k.text) for k, _, _ in gpu.plan(case.program, shape, arrays, sinks)]
+    return [cuda.complete(k.text) for k, _, _ in launch.kernels(case.program, shape, arrays, sinks)]
 
 
 # ----------------------------------------------------------------------------------------- kernels on host memory
@@ -636,7 +636,7 @@ def test_a_number_of_the_wrong_type_would_be_noticed(on_gpu: None, monkeypatch: 
 
 def _with_zeros(self: Any, program: Program, shape: Any, arrays: Any, scalars: Any, sinks: Any) -> None:
     """`run`, as it would be if numbers were packed as 32 bits each."""
-    kernels = self.plan(program, shape, arrays, sinks)
+    kernels = launch.kernels(program, shape, arrays, sinks)
     for kernel, places, numbers in kernels:
         addresses = [a.data.ptr for a in arrays] + [s.buffer.data.ptr for s in sinks]
         packed = struct.pack(
@@ -700,7 +700,7 @@ def other_texts(gpu: emulator.HostBackend) -> list[str]:
                 out = gpu.empty(reduced(shape, axes, True), np.dtype(np.int64) if how.startswith("arg") else dtype)
                 found += [
                     cuda.complete(k.text)
-                    for k, _, _ in gpu.plan(program, shape, [a], [Sink(out, axes)], f"gg_{how}_of")
+                    for k, _, _ in launch.kernels(program, shape, [a], [Sink(out, axes)], f"gg_{how}_of")
                 ]
         found += [movement.gather(dtype.itemsize, d) for d in (0, 1, 3)] + [
             movement.scatter(dtype.itemsize, d) for d in (0, 2)
@@ -768,6 +768,22 @@ def test_texts_are_compiled_at_the_same_time_once_each(tmp_path: Path) -> None:
     assert sorted(asked) == sorted(texts)
 
 
+def test_the_benchmarks_run(on_gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With small sizes on the emulated GPU: what is measured there means nothing, but that it is measured does."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import gpu as benchmark
+
+    monkeypatch.setattr(emulator.HostRuntime, "describe", lambda self: "no GPU")
+    backend = gg.get_device("cuda").backend
+    monkeypatch.setattr(benchmark, "chain_by_hand", lambda xp, *arrays: None)
+    monkeypatch.setattr(benchmark, "reductions", lambda total, peak: iter(()))  # CuPy's own sums need a GPU
+    report = benchmark.main(rehearse=True)
+    assert report.count("| chain") == 2
+    assert "2 launches" in report
+    assert "1 launch" in report
+    assert backend.runtime.launches
+
+
 # ---------------------------------------------------------------------------------------------------------- golden
 
 GOLDEN = ROOT / "kernels" / "golden"
@@ -793,19 +809,18 @@ def _golden(backend: Any) -> dict[str, str]:
 
     def texts(run: Any) -> list[str]:
         found: list[str] = []
-        plain = type(backend).plan
+        plain, ahead = launch.kernels, type(backend).ahead
 
-        def plan(self: Any, *args: Any, **kwargs: Any) -> Any:
-            kernels = plain(self, *args, **kwargs)
-            found.extend(k.text for k, _, _ in kernels)
-            return kernels
+        def kernels(*args: Any) -> Any:
+            made = plain(*args)
+            found.extend(k.text for k, _, _ in made)
+            return made
 
-        ahead = type(backend).ahead
-        type(backend).plan, type(backend).ahead = plan, False
+        launch.kernels, type(backend).ahead = kernels, False
         try:
             run()
         finally:
-            type(backend).plan, type(backend).ahead = plain, ahead
+            launch.kernels, type(backend).ahead = plain, ahead
         return found
 
     gg.plan.plans.clear()

@@ -224,6 +224,7 @@ SHAPES = [
 ]
 
 
+@pytest.mark.long_on_gpu  # tests/test_cuda.py has the layouts
 @pytest.mark.parametrize("op", FLOAT_OPS, ids=ids)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
 def test_shapes_layouts_and_gradient_dtypes(op: Op, dtype: type, rng: np.random.Generator) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from helpers import at_both_fusion_levels, same_bits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 import gpugrad as gg
 
 jax.config.update("jax_enable_x64", True)
+pytestmark = pytest.mark.long_on_gpu
 
 UNARY = [
     "sin",

@@ -36,7 +36,8 @@ LAYERS = [
     "nn.module", "nn.init", "nn.functional", "nn.layers", "nn", "optim", "graph", "", "demo", "__main__",
 ]  # fmt: skip
 # Imported when first used, not with the module: nothing below depends on them being there.
-LAZY = {("backends", "backends.cpu"), ("backends", "backends.cupy"), ("backends", "backends.runtime"), ("tensor", "")}
+LAZY = {("backends", "backends.cpu"), ("backends", "backends.cupy"), ("backends", "backends.runtime"), ("tensor", ""),
+        ("debug", "backends.launch"), ("debug", "codegen.host")}  # fmt: skip
 
 
 def modules() -> list[str]:

@@ -117,8 +117,7 @@ class Backend(Protocol):
     def source(self, program: Program) -> str:
         """The text of a program as array calls."""
 
-    def kernel(self, program: Program) -> str:
-        """The text of a program as this backend compiles it."""
+    dialect: str  # "c" or "cuda": what its kernels are written in
 
 
 class Device:
@@ -180,16 +179,23 @@ def why_no_cuda() -> str:
     return ""
 
 
+def device_count() -> int:
+    """How many GPUs there are; 0 where none can be used."""
+    if why_no_cuda():
+        return 0
+    import cupy
+
+    return int(cupy.cuda.runtime.getDeviceCount())
+
+
 def _cuda(index: int, name: str) -> Backend:
     why = why_no_cuda()
     if why:
         raise errors.no_cuda(name, why)
-    import cupy
-
     from .cupy import CupyBackend
     from .runtime import Runtime
 
-    count = cupy.cuda.runtime.getDeviceCount()
+    count = device_count()
     if index >= count:
         raise errors.no_cuda(name, f"there {'is 1 GPU' if count == 1 else f'are {count} GPUs'}, counted from 0.")
     return CupyBackend(Runtime(index))

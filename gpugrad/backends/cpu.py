@@ -19,7 +19,6 @@ import numpy as np
 
 from .. import errors
 from ..buffers import SOLE, is_whole, memory
-from ..codegen import host
 from ..config import config
 from ..plan import Program
 from ..shapes import DType, Shape, is_16_bit
@@ -33,6 +32,8 @@ WORK = 1 << 24  # operations on elements: what takes NumPy about as long as a sm
 
 class CpuBackend:
     """The `Backend` of the CPU."""
+
+    dialect = "c"
 
     @property
     def xp(self) -> Any:
@@ -97,9 +98,6 @@ class CpuBackend:
 
     def source(self, program: Program) -> str:
         return reference.source(program)
-
-    def kernel(self, program: Program) -> str:
-        return host.kernel(program)
 
     def matmul(self, a: Any, b: Any, out: Any, accumulate: bool) -> None:
         with np.errstate(all="ignore"):

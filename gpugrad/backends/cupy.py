@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import codegen, errors
 from ..buffers import SOLE
 from ..codegen import cuda, movement
 from ..ops import cast
@@ -29,7 +28,6 @@ from .runtime import Runtime
 
 LAYOUTS = 128  # launches kept for one program: after that, all are forgotten
 TABLES = 16  # tables of `run_many` kept on the device
-OUTPUTS = 16  # outputs of one kernel
 _MASK = (1 << 64) - 1
 
 
@@ -75,6 +73,8 @@ _BYTE = np.dtype(np.uint8)
 
 class CupyBackend:
     """The `Backend` of one GPU."""
+
+    dialect = "cuda"
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
@@ -152,62 +152,21 @@ class CupyBackend:
             if len(program.launches) >= LAYOUTS:
                 program.launches.clear()
             found = program.launches[signature] = [
-                _Launch(self.runtime, *planned) for planned in self.plan(program, shape, arrays, sinks)
+                _Launch(self.runtime, *planned) for planned in launch.kernels(program, shape, arrays, sinks)
             ]
         for f in found:
             f.fire(self.runtime, addresses, scalars)
 
-    def plan(
-        self, program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink], how: str = "gg_sum_of"
-    ) -> list[tuple[launch.Kernel, list[int], list[int]]]:
-        """The kernels that a program is run with, where each finds its arrays among inputs and outputs, and its numbers.
-
-        arrays: anything with shape, strides, dtype and `data.ptr`. Each group of outputs that are summed over the same
-        axes has a kernel of its own.
-        """
-        if codegen.missing(program):
-            raise errors.bad_array(f"a program of which {codegen.missing(program)}", "other dtypes")
-        views = [launch.view(shape, a.shape, a.strides, a.dtype.itemsize, a.data.ptr) for a in arrays]
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for k, s in enumerate(sinks):
-            if s.buffer.size:
-                groups.setdefault(s.axes, []).append(k)
-        planned = []
-        waiting = [
-            (axes, members[n : n + OUTPUTS])
-            for axes, members in groups.items()
-            for n in range(0, len(members), OUTPUTS)
-        ]
-        while waiting:
-            axes, members = waiting.pop(0)
-            whole = members == list(range(len(sinks)))
-            part, inputs = (program, tuple(range(len(arrays)))) if whole else program.only(members)
-            given = [views[n] for n in inputs]
-            add = [sinks[k].accumulate for k in members]
-            if axes:
-                kernel = launch.reduction(part, shape, axes, given, add, [how] * len(members))
-            else:
-                out = [sinks[k].buffer for k in members]
-                written = [launch.view(shape, b.shape, b.strides, b.dtype.itemsize, b.data.ptr) for b in out]
-                kernel = launch.elementwise(part, shape, given, written, add)
-            if struct.calcsize(kernel.head) + len(kernel.tail) > launch.PARAMETERS and len(members) > 1:
-                half = len(members) // 2
-                waiting += [(axes, members[:half]), (axes, members[half:])]
-                continue
-            places = [*inputs, *(len(arrays) + k for k in members)]
-            planned.append((kernel, places, [n for n, _ in cuda.scalars(part)]))
-        return planned
-
     def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink]) -> None:
         """Start compiling what `run` will need, if arrays like these are given."""
-        for kernel, _, _ in self.plan(program, shape, arrays, sinks):
+        for kernel, _, _ in launch.kernels(program, shape, arrays, sinks):
             self.runtime.expect(cuda.complete(kernel.text))
 
     def reduce(self, array: Any, axes: tuple[int, ...], how: str, out: Any) -> None:
         """`array` reduced over `axes` in another way than by a sum, into `out`, which has those axes with length 1."""
         program = identity(array.dtype)
         sinks = [Sink(out, axes)]
-        (kernel,) = self.plan(program, array.shape, [array], sinks, how)
+        (kernel,) = launch.kernels(program, array.shape, [array], sinks, how)
         _Launch(self.runtime, *kernel).fire(self.runtime, [array.data.ptr, out.data.ptr], ())
 
     def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
@@ -227,8 +186,8 @@ class CupyBackend:
             width = 1
         key = (self, "many", width)
         if key not in program.launches:
-            tail = launch.Kernel(cuda.many(program, width), (), (), launch._head(program, 2), b"", 1, (cuda.THREADS, 1))
-            program.launches[key] = _Launch(self.runtime, tail, [0, 1], [n for n, _ in cuda.scalars(program)])
+            kernel = launch.one_kernel(program, cuda.many(program, width), 2)
+            program.launches[key] = _Launch(self.runtime, kernel, [0, 1], [n for n, _ in cuda.scalars(program)])
         table = tuple(lists)
         if table not in self._tables:
             if len(self._tables) >= TABLES:
@@ -291,8 +250,3 @@ class CupyBackend:
 
     def source(self, program: Program) -> str:
         return reference.source(program)
-
-    def kernel(self, program: Program) -> str:
-        inputs, outputs = len(program.sources), len(program.outputs)
-        flat = cuda.Layout(1, 1, False, ("flat",) * inputs, ("flat",) * outputs, (False,) * outputs)
-        return cuda.elementwise(program, flat)

@@ -10,21 +10,21 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from .. import errors
+from .. import codegen, errors
 from ..codegen import cuda
 from ..plan import Program
 from ..shapes import Shape
+from . import Sink
 
 NARROW = 1 << 30  # elements: below it a kernel counts in 32 bits
 BLOCKS = 1 << 16  # of an elementwise kernel: the rest is done in turns
 PARAMETERS = 4000  # bytes that a kernel may be given
+OUTPUTS = 16  # of one kernel
 CHUNK_LAST, SPLITS_LAST = 16384, 1024  # elements of one block in a sum over the last axis, and blocks per result
 CHUNK_LEADING, SPLITS_LEADING = 256, 256  # the same for a sum over leading axes
-NARROW_COLUMNS = (
-    16  # a shorter last axis that is kept does not keep a warp busy: its sums are made as if it were not last
-)
+NARROW_COLUMNS = 16  # a shorter last axis that is kept would not keep a warp busy
 
 
 class Array(NamedTuple):
@@ -38,12 +38,11 @@ class Array(NamedTuple):
 class Kernel(NamedTuple):
     """One launch: the text, the blocks and threads, and the numbers that do not change from call to call.
 
-    sources: which of the program's inputs it reads. outputs: which outputs it makes. partials: bytes of scratch per output.
+    head: the format of addresses and Python numbers. tail: the bytes of what follows them. partials: bytes of scratch per
+    output. finish: blocks of the second kernel, which brings partial results together; 0: there is none.
     """
 
     text: str
-    sources: tuple[int, ...]
-    outputs: tuple[int, ...]
     head: str
     tail: bytes
     grid: int
@@ -154,8 +153,6 @@ def elementwise(
     blocks = -(-size // (width * cuda.THREADS))
     return Kernel(
         cuda.elementwise(program, layout),
-        tuple(range(len(inputs))),
-        tuple(range(len(outputs))),
         _head(program, len(arrays)),
         struct.pack("=q", size) + _index(wide, numbers),
         min(max(blocks, 1), BLOCKS),
@@ -212,8 +209,6 @@ def reduction(
     pointers = len(inputs) + len(how) * (2 if splits > 1 else 1)
     return Kernel(
         cuda.reduction(program, layout),
-        tuple(range(len(inputs))),
-        tuple(range(len(how))),
         _head(program, pointers),
         struct.pack("=4q", results, count, chunk, splits) + _index(wide, numbers),
         tiles * splits,
@@ -226,3 +221,55 @@ def reduction(
 def _partial(how: str) -> int:
     """Bytes of a partial result: a number, or one and its place."""
     return 8 if how == "gg_sum_of" else 16
+
+
+def kernels(
+    program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink], how: str = "gg_sum_of"
+) -> list[tuple[Kernel, list[int], list[int]]]:
+    """The kernels that a program is run with, where each finds its arrays among inputs and outputs, and its numbers.
+
+    arrays, and the buffers of sinks: anything with shape, strides, dtype, size and `data.ptr`. Outputs that are summed
+    over the same axes make one kernel; those that are not summed make another.
+    """
+    if codegen.missing(program):
+        raise errors.bad_array(f"a program of which {codegen.missing(program)}", "other dtypes")
+    views = [_seen(shape, a) for a in arrays]
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for k, s in enumerate(sinks):
+        if s.buffer.size:
+            groups.setdefault(s.axes, []).append(k)
+    waiting = [
+        (axes, members[n : n + OUTPUTS]) for axes, members in groups.items() for n in range(0, len(members), OUTPUTS)
+    ]
+    planned = []
+    while waiting:
+        axes, members = waiting.pop(0)
+        whole = members == list(range(len(sinks)))
+        part, inputs = (program, tuple(range(len(arrays)))) if whole else program.only(members)
+        given = [views[n] for n in inputs]
+        add = [sinks[k].accumulate for k in members]
+        if axes:
+            kernel = reduction(part, shape, axes, given, add, [how] * len(members))
+        else:
+            kernel = elementwise(part, shape, given, [_seen(shape, sinks[k].buffer) for k in members], add)
+        if struct.calcsize(kernel.head) + len(kernel.tail) > PARAMETERS and len(members) > 1:
+            half = len(members) // 2
+            waiting += [(axes, members[:half]), (axes, members[half:])]
+            continue
+        places = [*inputs, *(len(arrays) + k for k in members)]
+        planned.append((kernel, places, [n for n, _ in cuda.scalars(part)]))
+    return planned
+
+
+def _seen(shape: Shape, a: Any) -> Array:
+    return view(shape, a.shape, a.strides, a.dtype.itemsize, a.data.ptr)
+
+
+def text(program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink]) -> str:
+    """The kernels that a program is run with, without what they take from the prelude: for reading."""
+    return "\n".join(k.text for k, _, _ in kernels(program, shape, arrays, sinks))
+
+
+def one_kernel(program: Program, text: str, pointers: int) -> Kernel:
+    """The launch of a text whose structure holds addresses and numbers alone."""
+    return Kernel(text, _head(program, pointers), b"", 1, (cuda.THREADS, 1))

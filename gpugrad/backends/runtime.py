@@ -73,6 +73,12 @@ class Runtime:
         if text not in self._modules:
             _compiler.ask(text, self.architecture)
 
+    def forget(self) -> None:
+        """Forget what was loaded; kernels are then read from the folder again."""
+        with self._lock:
+            self._modules.clear()
+            self._handles.clear()
+
     def function(self, text: str, name: str) -> Any:
         """The kernel `name` of a text, compiled and loaded if it was not."""
         found = self._handles.get((text, name))

@@ -88,6 +88,9 @@ class HostRuntime(Runtime):
     def expect(self, text: str) -> None:
         self.expected.append(text)
 
+    def forget(self) -> None:
+        self._found.clear()
+
     def prepare(self, texts: Iterable[str]) -> None:
         """Build many kernels at once: one compilation instead of many."""
         missing = sorted({t for t in texts if (t, "gg_kernel") not in self._found})
