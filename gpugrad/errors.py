@@ -362,6 +362,13 @@ def out_of_device_memory(size: int, free: int, total: int, used: int, device: st
     )
 
 
+def old_gpu(architecture: str, version: str) -> DeviceError:
+    return DeviceError(
+        f"this GPU (sm_{architecture}) is too old for the compiler of CUDA {version}: install gpugrad[cuda12] instead of "
+        f"[cuda13], or use device='cpu'."
+    )
+
+
 def kernel_failed(message: str, text: str) -> InternalError:
     return InternalError(
         f"a kernel failed on the GPU: {message}. The GPU cannot be used further by this process. This is a bug in gpugrad; "

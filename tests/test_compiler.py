@@ -15,7 +15,10 @@ import pytest
 from gpugrad.backends import cache, compiler
 
 ROOT = Path(__file__).parents[1]
-pytestmark = pytest.mark.skipif(not compiler.compiler(), reason="no C++ compiler on this machine")
+pytestmark = [
+    pytest.mark.usefixtures("on_cpu"),
+    pytest.mark.skipif(not compiler.compiler(), reason="no C++ compiler on this machine"),
+]
 
 PROGRAM = "import gpugrad as gg; x = gg.tensor([1.0, 2.0], requires_grad=True); (gg.tanh(x * 3) * x).sum().backward(); print(x.grad.tolist())"
 EXPECTED = [math.tanh(3 * x) + 3 * x * (1 - math.tanh(3 * x) ** 2) for x in (1.0, 2.0)]

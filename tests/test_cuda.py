@@ -752,6 +752,17 @@ def test_a_binary_is_kept_and_a_damaged_one_is_made_again(tmp_path: Path, monkey
         cache.folder.cache_clear()
 
 
+def test_gpus_that_the_compiler_does_not_know() -> None:
+    module = nvrtc()
+    assert module.target("80") == "sm_80"
+    assert module.target("81") == "sm_80"
+    assert module.target("999").startswith("compute_")
+    text = 'extern "C" __global__ void gg_kernel(float* x) { *x = 1; }'
+    assert b".target" in module.compile(text, "999")[0]
+    with pytest.raises(gg.errors.DeviceError, match=r"sm_30\) is too old.*cuda12"):
+        module.compile(text, "30")
+
+
 def test_texts_are_compiled_at_the_same_time_once_each(tmp_path: Path) -> None:
     module = nvrtc()
     asked: list[str] = []

@@ -71,6 +71,7 @@ def test_value_and_dtype(op: Op, dtype: type, rng: np.random.Generator) -> None:
                                else np.finfo(dtype).smallest_subnormal)  # fmt: skip
 
 
+@pytest.mark.long_on_gpu
 @pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64, np.uint8, np.bool_])
 @pytest.mark.parametrize("op", OPS, ids=ids)
 def test_integers_follow_numpy(op: Op, dtype: type, rng: np.random.Generator) -> None:
@@ -355,6 +356,7 @@ def test_erf_to_two_ulp_of_the_exact_value() -> None:
     )
 
 
+@pytest.mark.long_on_gpu
 @pytest.mark.parametrize("op", SMOOTH, ids=ids)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
 @pytest.mark.parametrize("size", [5, 70_000])
@@ -432,6 +434,7 @@ def test_python_numbers_as_operands(op: Op, side: str, number: float, rng: np.ra
 INEXACT = [o for o in FLOAT_OPS if not o.exact]
 
 
+@pytest.mark.long_on_gpu
 @pytest.mark.parametrize("op", INEXACT, ids=ids)
 def test_bits_of_library_functions_do_not_depend_on_the_layout(op: Op, rng: np.random.Generator) -> None:
     """NumPy's own float16 arcsin and cbrt differ between strided and contiguous arrays; a plan's must not."""

@@ -416,6 +416,7 @@ def fill(n: int) -> None:
     np.testing.assert_allclose(g.item(), 0.9999 ** (n - 1), rtol=1e-9)
 
 
+@pytest.mark.long_on_gpu
 def test_filling_a_long_array_in_a_loop() -> None:
     fill(100_000)
 

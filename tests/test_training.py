@@ -383,6 +383,7 @@ def test_demo_learns_and_writes_what_it_promises(tmp_path: Path, capsys: pytest.
     assert demo.run(str(tmp_path), seed=1, epochs=3, quiet=True) == accuracy
 
 
+@pytest.mark.long_on_gpu
 @pytest.mark.usefixtures("fused")
 def test_demo_reaches_97_percent_on_average() -> None:
     from sklearn.datasets import load_digits

@@ -35,16 +35,32 @@ def version() -> str:
     return ".".join(map(str, _library().getVersion()))
 
 
+@functools.cache
+def target(architecture: str) -> str:
+    """What to compile for, so that a GPU of an architecture such as "80" can run it.
+
+    That architecture, or an older one of its kind; for a GPU that is newer than NVRTC, text that its driver compiles.
+    Raises DeviceError for one that is too old.
+    """
+    wanted = int(architecture)
+    older = [a for a in _library().getSupportedArchs() if a <= wanted]
+    if not older:
+        raise errors.old_gpu(architecture, version())
+    return f"{'sm' if max(older) // 10 == wanted // 10 else 'compute'}_{max(older)}"
+
+
 def compile(text: str, architecture: str) -> tuple[bytes, str]:
     """The binary of a text for an architecture such as "80", and what the compiler said.
 
     Raises InternalError with the text if it does not compile.
     """
     library = _library()
+    wanted = target(architecture)
     program = library.createProgram(text, "kernel.cu", (), ())
     try:
-        library.compileProgram(program, (*FLAGS, f"-arch=sm_{architecture}"))
-        return library.getCUBIN(program), library.getProgramLog(program).strip("\0\n ")
+        library.compileProgram(program, (*FLAGS, f"-arch={wanted}"))
+        made = library.getCUBIN(program) if wanted.startswith("sm") else library.getPTX(program)
+        return made, library.getProgramLog(program).strip("\0\n ")
     except library.NVRTCError as e:
         log = library.getProgramLog(program).strip("\0\n ")
         raise errors.compile_failed(f"NVRTC {version()} for sm_{architecture}", log or str(e), text) from None

@@ -64,7 +64,8 @@ class Runtime:
         size = (
             int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         )  # the error above must not keep the buffers of its frames
-        free, total = self.cupy.cuda.runtime.memGetInfo()
+        with self.active():
+            free, total = self.cupy.cuda.runtime.memGetInfo()
         held = self.cupy.get_default_memory_pool().used_bytes()
         raise errors.out_of_device_memory(size, free, total, held, f"cuda:{self.index}")
 
