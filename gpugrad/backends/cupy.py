@@ -27,6 +27,7 @@ from . import numpy as reference
 from .runtime import Runtime
 
 LAYOUTS = 128  # launches kept for one program: after that, all are forgotten
+NUMBERS = 64  # single numbers kept on the device
 TABLES = 16  # tables of `run_many` kept on the device
 _MASK = (1 << 64) - 1
 
@@ -79,6 +80,9 @@ class CupyBackend:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self._tables: dict[Any, Any] = {}
+        self._numbers: dict[
+            Any, Any
+        ] = {}  # single numbers that arrays were filled with: on the device, since it is far away
         self._own = cuda_ops.TABLE
 
     @property
@@ -108,8 +112,13 @@ class CupyBackend:
     def full(self, shape: Shape, value: Any, dtype: DType) -> Any:
         out = self.empty(shape, dtype)
         if out.size:
-            one = self.runtime.upload(np.asarray(value, dtype))
-            self.run(identity(dtype), shape, [one], (), [Sink(out)])
+            host = np.asarray(value, dtype)
+            key = (dtype, host.tobytes())
+            if key not in self._numbers:
+                if len(self._numbers) >= NUMBERS:
+                    self._numbers.pop(next(iter(self._numbers)))
+                self._numbers[key] = self.runtime.upload(host)
+            self.run(identity(dtype), shape, [self._numbers[key]], (), [Sink(out)])
         return out
 
     def copy(self, array: Any) -> Any:

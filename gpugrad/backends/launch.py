@@ -191,7 +191,8 @@ def reduction(
         width = 1
     kinds = []
     for e, k, r in zip(ends, kept_steps, reduced_steps, strict=True):
-        kinds.append("one" if not any(k) and not any(r) else "any" if width == 1 else "same" if e[-1] == 0 else "row")
+        alone = count > 0 and not any(k) and not any(r)  # (of no elements, there is none to be read beforehand)
+        kinds.append("one" if alone else "any" if width == 1 else "same" if e[-1] == 0 else "row")
     layout = cuda.Reduction(
         len(kept), len(reduced), width, wide, tuple(kinds), tuple(accumulate), "leading" if leading else "last",
         splits > 1, tuple(how),

@@ -20,6 +20,7 @@ FLAGS = (
     "-std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true", "--device-int128",
     "--extra-device-vectorization",
 )  # fmt: skip
+WAITING = 256  # binaries kept in memory until they are asked for
 WORKERS = 4  # kernels compiled at once: NVRTC drops the GIL
 
 
@@ -96,6 +97,8 @@ class Compiler:
             if (text, architecture) not in self._pending:
                 if self._pool is None:
                     self._pool = concurrent.futures.ThreadPoolExecutor(WORKERS, "gpugrad-nvrtc")
+                if len(self._pending) >= WAITING:  # announced, and never asked for
+                    self._pending = {k: f for k, f in self._pending.items() if not f.done()}
                 self._pending[text, architecture] = self._pool.submit(binary, text, architecture)
 
     def take(self, text: str, architecture: str) -> bytes:
