@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gpugrad as gg
-from gpugrad.backends import Sink, compiler, launch
+from gpugrad.backends import Sink, compiler, launch, native
 from gpugrad.backends import numpy as reference
 from gpugrad.codegen import cuda, movement
 from gpugrad.ops import Op
@@ -137,6 +137,14 @@ def test_every_op_dtype_layout_and_mode(op: Op, gpu: emulator.HostBackend, rng: 
         got = gpu.to_host(out)
         expected = np.empty(SHAPE, dtype)
         reference.run(case.program, SHAPE, case.args, (), [Sink(expected)])
+        if case.label.endswith("contiguous store"):
+            compiled = np.empty(SHAPE, dtype)
+            native.run(native.Kernel(case.program), SHAPE, case.args, (), [Sink(compiled)])
+            if op.exact or dtype not in FLOATS:
+                assert same_values(got, compiled), case.label
+            else:  # 4 ulp of the exact value each
+                eps = float(ml_dtypes.finfo(dtype).eps)
+                np.testing.assert_allclose(got.astype(float), compiled.astype(float), rtol=8 * eps, atol=4 * eps)
         if case.accumulate:
             stored = gpu.empty(SHAPE, dtype)
             gpu.run(case.program, SHAPE, [place(gpu, a) for a in case.args], (), [Sink(stored)])
@@ -243,6 +251,7 @@ def test_extremes_and_where_they_are(data: Any) -> None:
     gpu = emulator.HostBackend(_runtime())
     shape, axes = data.draw(st.sampled_from([(s, a) for s, a in AXES if a and 0 not in s and math.prod(s) < 5000]))
     dtype = data.draw(st.sampled_from(["float32", "float16", "float64", "int8", "uint8", "int64", "bool", "bfloat16"]))
+    gpu.runtime.order = data.draw(st.sampled_from(list(emulator.ORDERS)))
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     a = rng.integers(0, 5, shape).astype(getattr(ml_dtypes, dtype) if dtype == "bfloat16" else dtype)
     if a.dtype in FLOATS and data.draw(st.booleans()):
@@ -251,7 +260,9 @@ def test_extremes_and_where_they_are(data: Any) -> None:
     ours = gpu._own
     for name in ("max", "min"):
         got = gpu.to_host(ours[f"reduce_{name}"](gpu, given_, axes=axes, keepdims=False))
-        assert same_values(got, np.asarray(getattr(np, name)(a, axes)))
+        with np.errstate(all="ignore"):
+            expected = np.asarray(getattr(np, name)(a, axes))
+        assert same_values(got, expected)
         axis = axes[0] if len(axes) == 1 else None
         wide = a.astype(np.float32) if dtype == "bfloat16" else a
         position = gpu.to_host(ours[f"arg{name}"](gpu, given_, axis=axis, keepdims=False))
@@ -979,6 +990,106 @@ def test_out_of_memory_says_what_was_asked_for_and_releases_the_graph(
     assert sys.getrefcount(kept) == 2  # this name, and the call
     with pytest.raises(gg.errors.GraphError):
         y.backward()
+
+
+# --------------------------------------------------------------------------------------- what is asked of the driver
+
+
+class _Driver:
+    """Stands in for CuPy's modules: remembers how it was called."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self.error: Exception | None = None
+        self.ptr = 77  # of the current stream
+
+    def launchKernel(self, *args: Any) -> None:
+        self.calls.append(args)
+
+    def synchronize(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args: self.calls.append((name, *args))
+
+
+@pytest.fixture
+def driven(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, _Driver]:
+    """The real `Runtime`, on a driver that only remembers."""
+    import cupy
+
+    from gpugrad.backends.runtime import Runtime
+
+    driver = _Driver()
+    monkeypatch.setattr(cupy.cuda, "get_current_stream", lambda: driver)
+    monkeypatch.setitem(vars(cupy.cuda), "cublas", driver)  # the real one cannot be loaded without its library
+    monkeypatch.setattr(cupy.cuda.device, "get_cublas_handle", lambda: 5, raising=False)
+    runtime = Runtime.__new__(Runtime)
+    runtime.index, runtime.cupy, runtime._driver, runtime._several = 0, cupy, driver, False
+    return runtime, driver
+
+
+def test_a_launch_goes_to_the_current_stream_and_a_failure_is_named(
+    driven: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ctypes
+
+    runtime, driver = driven
+    parameters = (ctypes.c_void_p * 1)(123)
+    function = type("f", (), {"ptr": 9})()
+    runtime.launch(function, "the text", 10, (32, 8), parameters)
+    assert driver.calls == [(9, 10, 1, 1, 32, 8, 1, 0, 77, ctypes.addressof(parameters), 0)]
+    driver.error = runtime.cupy.cuda.runtime.CUDARuntimeError(700)
+    runtime.launch(function, "the text", 10, (32, 8), parameters)  # errors arrive later
+    monkeypatch.setattr(gg.config, "_debug", 1)
+    with pytest.raises(gg.errors.InternalError, match=r"(?s)kernel failed on the GPU.*the text"):
+        runtime.launch(function, "the text", 10, (32, 8), parameters)
+
+
+def test_memory_that_is_not_there_is_a_memory_error(driven: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime, _ = driven
+
+    def empty(*args: Any) -> Any:
+        raise runtime.cupy.cuda.memory.OutOfMemoryError(800, 100, 0)
+
+    monkeypatch.setattr(runtime.cupy, "empty", empty)
+    monkeypatch.setattr(runtime.cupy.cuda.runtime, "memGetInfo", lambda: (300, 1000))
+    monkeypatch.setattr(
+        runtime.cupy, "get_default_memory_pool", lambda: type("pool", (), {"used_bytes": lambda self: 5})()
+    )
+    with pytest.raises(MemoryError, match=r"cuda:0 for a buffer of 800 bytes: 300 of 1,000 bytes are free"):
+        runtime.empty((100,), np.dtype(np.float64))
+
+
+def test_what_cublas_is_asked_for(driven: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ctypes
+
+    runtime, driver = driven
+    seen: list[tuple[float, float]] = []
+
+    def keep(name: str, one: int, zero: int, kind: Any) -> Any:
+        def call(*args: Any) -> None:
+            seen.append((kind.from_address(args[one]).value, kind.from_address(args[zero]).value))
+            driver.calls.append((name, *args))
+
+        return call
+
+    driver.gemmEx = keep("gemmEx", 6, 13, ctypes.c_float)
+    runtime.gemm(np.dtype(np.float16), True, False, 2, 3, 4, (100, 4, 0), (200, 4, 0), 1.0, (300, 2, 0), 1)
+    name, *args = driver.calls.pop()
+    assert (name, args[:6]) == ("gemmEx", [5, 1, 0, 2, 3, 4])
+    assert args[7:13] == [100, 2, 4, 200, 2, 4]  # CUDA_R_16F
+    assert args[14:] == [300, 2, 2, 68, -1]  # computed in float32
+    monkeypatch.setattr(gg.config, "_tf32", True)
+    runtime.gemm(np.dtype(np.float32), False, False, 2, 3, 4, (100, 2, 0), (200, 4, 0), 0.0, (300, 2, 0), 1)
+    assert driver.calls.pop()[-2] == 77
+    driver.gemmStridedBatchedEx = keep("batched", 6, 15, ctypes.c_double)
+    runtime.gemm(np.dtype(np.float64), False, True, 2, 3, 4, (100, 2, 8), (200, 3, 0), 1.0, (300, 2, 6), 7)
+    _, *args = driver.calls.pop()
+    assert args[7:15] == [100, 1, 2, 8, 200, 1, 3, 0]
+    assert args[16:] == [300, 1, 2, 6, 7, 70, -1]
+    assert seen == [(1, 1), (1, 0), (1, 1)]
 
 
 def test_where_there_is_no_gpu_that_is_said(
