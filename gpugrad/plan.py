@@ -401,7 +401,7 @@ class PlanCache:
         self.size = size
         self.made = 0
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         survive_fork(self._lock)
 
     def get(self, found: Structure) -> Plan:

@@ -47,7 +47,7 @@ class Tensor(Operators):
     tensor([2., 4.], device='cpu')
     """
 
-    __slots__ = ("__weakref__", "_origin", "_slot", "_value", "_views")
+    __slots__ = ("__weakref__", "_exported", "_origin", "_slot", "_value", "_views")
     __array_priority__ = 1000
 
     def __init__(self, value: Value) -> None:
@@ -206,7 +206,12 @@ class Tensor(Operators):
             raise AttributeError("a tensor on the CPU has no __cuda_array_interface__")
         if self.requires_grad:
             raise AttributeError("a tensor that requires grad has no __cuda_array_interface__: say t.detach()")
-        return self.cupy().__cuda_array_interface__
+        array = self.cupy()
+        # Who asked holds this tensor, not the array: what a later write gives it instead must not free that.
+        exported = getattr(self, "_exported", ())
+        if not exported or exported[-1].data.ptr != array.data.ptr:
+            self._exported = (*exported, array)
+        return array.__cuda_array_interface__
 
     def __cupy_override_elementwise_kernel__(self, kernel: Any, *args: Any, **kwargs: Any) -> Tensor:
         """What CuPy calls when one of its functions is given a tensor."""
@@ -534,7 +539,7 @@ class Tensor(Operators):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._check_write()
-        index = normalize_index(index)
+        index = normalize_index(host_data(index))
         if type(value) is int and self.dtype.kind in "iu":
             fitting(value, self.dtype)
         t = _as_tensor(value, self.device)
@@ -560,7 +565,7 @@ class Tensor(Operators):
         return probe
 
     def __getitem__(self, index: Any) -> Tensor:
-        index = normalize_index(index)
+        index = normalize_index(host_data(index))
         result: Tensor = structural.getitem(self, index=index)
         return self._view(result, "a slice") if is_basic(index) else result
 
@@ -739,6 +744,16 @@ def _device_among(args: Sequence[Any]) -> Device:
         if array is not None:
             return device_of(array)
     return default_device()
+
+
+def host_data(a: Any) -> Any:
+    """Indices, counts and the like as the host has them: a tensor or an array on a GPU is copied."""
+    if isinstance(a, Tensor):
+        return a._host()
+    if isinstance(a, tuple):
+        return tuple(host_data(i) for i in a)
+    array = device_array(a)
+    return a if array is None else device_of(array).backend.to_host(array)
 
 
 def check_array(array: Any, given: Any) -> None:
@@ -924,7 +939,12 @@ def asarray(a: Any, dtype: Any = None, device: Any = None) -> Tensor:
         where = device_of(array)
         if device is not None and get_device(device) is not where:
             return tensor(a, dtype, device)
-        return leaf(array, where, False, False)
+        if array.data.ptr % array.dtype.itemsize or any(s % array.dtype.itemsize for s in array.strides):
+            raise errors.bad_value("asarray", f"its elements of {array.dtype} do not lie at multiples of their size: use gg.tensor, which copies.")  # fmt: skip
+        t = leaf(array, where, False, False)
+        if config.debug:
+            debug.borrow(t._value)
+        return t
     return tensor(a, dtype, device)
 
 

@@ -6,8 +6,11 @@ import concurrent.futures
 import itertools
 import math
 import os
+import signal
 import struct
 import sys
+import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -383,7 +386,9 @@ def test_matrix_products_in_any_layout(data: Any) -> None:
     def operand(rows: int, columns: int) -> np.ndarray:
         lead = data.draw(st.sampled_from([batch, batch, (), batch[1:], tuple(1 for _ in batch)]))
         a = rng.integers(-3, 4, (*lead, rows, columns)).astype(dtype)
-        way = data.draw(st.sampled_from(["plain", "transposed", "strided", "axes", "broadcast"]))
+        way = data.draw(st.sampled_from(["plain", "transposed", "strided", "axes", "broadcast", "reversed"]))
+        if way == "reversed":
+            return a[::-1]
         if way == "transposed":
             return a.swapaxes(-1, -2).copy().swapaxes(-1, -2)
         if way == "strided":
@@ -499,6 +504,74 @@ def test_a_step_of_an_optimizer_is_one_launch(on_gpu: None) -> None:
         theirs.step()
     for p, q in zip(params, reference_, strict=True):
         np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-6)
+
+
+def test_a_formula_of_many_outputs_is_not_computed_from_its_own_results(on_gpu: None) -> None:
+    class Many(gg.optim.Optimizer):
+        elementwise = True
+
+        def update(self, p: Any, g: Any, state: Any, t: int) -> Any:
+            old = list(state) if state else [gg.zeros_like(p) for _ in range(18)]
+            new = [a * 0.5 + (p + float(k)) * 0.1 for k, a in enumerate(old)]
+            q = p - g * 0.1
+            for a in old:
+                q = q + a * 0.01
+            return (q, *new)
+
+    def train(device: str) -> list[list[float]]:
+        params = [gg.tensor(np.linspace(0, 1, n), device=device, requires_grad=True) for n in (5, 3)]
+        optimizer = Many(params, lr=0.1)
+        for _ in range(4):
+            optimizer.zero_grad()
+            for p in params:
+                (p * p).sum().backward()
+            optimizer.step()
+        return [p.tolist() for p in params]
+
+    np.testing.assert_allclose(train("cuda")[0], train("cpu")[0], rtol=1e-12)
+    np.testing.assert_allclose(train("cuda")[1], train("cpu")[1], rtol=1e-12)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers on this system")
+def test_a_signal_handler_may_compute(on_gpu: None) -> None:
+    x = gg.tensor(np.arange(12.0))
+    found: list[float] = []
+
+    def handler(*args: Any) -> None:
+        found.append(float((x[:10] * 2.0).sum().item()))
+        if len(found) < 30:
+            signal.setitimer(signal.ITIMER_REAL, 0.002)
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        handler()
+        while len(found) < 30:
+            assert (x * 3.0).tolist()[1] == 3.0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert set(found) == {90.0}
+
+
+def test_threads_share_a_gpu(on_gpu: None) -> None:
+    data = [np.random.default_rng(n).standard_normal((50, 40)).astype("float32") for n in range(4)]
+    results: dict[int, Any] = {}
+
+    def work(n: int) -> None:
+        for _ in range(5):
+            x = gg.tensor(data[n], requires_grad=True, device="cuda")
+            (gg.tanh(x * x).sum(axis=0) * float(n)).sum().backward()
+            results[n] = x.grad.numpy(), x.detach()[[3, 1]].cumsum(axis=1).numpy()
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for n, d in enumerate(data):
+        x = d.astype(float)
+        np.testing.assert_allclose(results[n][0], n * 2 * x * (1 - np.tanh(x * x) ** 2), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(results[n][1], x[[3, 1]].cumsum(axis=1), rtol=1e-5, atol=1e-5)
 
 
 def test_what_is_moved_16_bytes_at_a_time() -> None:
@@ -926,6 +999,64 @@ def test_writing_leaves_an_array_that_was_handed_out_as_it_was(on_gpu: None) -> 
     assert x.tolist() == [1, 5, 7, 0]
 
 
+def test_what_was_handed_out_lives_as_long_as_the_tensor(on_gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for the interface keeps the tensor alive, which is only a name."""
+    import cupy
+
+    interface = property(lambda self: {"data": (self.data.ptr, False)})
+    monkeypatch.setattr(cupy.ndarray, "__cuda_array_interface__", interface)  # CuPy's asks the driver for a stream
+    x = gg.ones(1000)
+    kept = weakref.ref(x._value.array)
+    address = x.__cuda_array_interface__["data"][0]
+    x += 1
+    gg.wait(x)
+    assert kept() is not None
+    assert kept().data.ptr == address
+    assert x.__cuda_array_interface__["data"][0] != address
+    del x
+    assert kept() is None
+
+
+def test_promises_about_cupy_arrays_are_checked(on_gpu: None) -> None:
+    backend = gg.get_device("cuda").backend
+    a = backend.runtime.upload(np.ones(3))
+    gg.config.debug = 1
+    x = gg.asarray(a)
+    y = x * 2
+    emulator.host_view(a)[:] = 5
+    with pytest.raises(gg.errors.WriteError, match="asarray"):
+        y.tolist()
+
+
+def test_indices_may_lie_on_the_gpu(on_gpu: None) -> None:
+    backend = gg.get_device("cuda").backend
+    which = backend.runtime.upload(np.array([2, 0]))
+    x = gg.arange(3) * 10
+    assert x[which].tolist() == [20, 0]
+    assert x[backend.runtime.upload(np.array([True, False, True]))].tolist() == [0, 20]
+    assert gg.take(x, which).tolist() == [20, 0]
+    assert gg.take(x, gg.tensor(which)).tolist() == [20, 0]
+    assert gg.repeat(x[:2], which).tolist() == [0, 0]
+    x[which] = 7
+    assert x.tolist() == [7, 10, 7]
+    with pytest.raises(IndexError, match="single ellipsis"):
+        gg.ones((2, 2))[..., [0], ...]
+
+
+def test_arrays_that_a_gpu_does_not_have(on_gpu: None) -> None:
+    import cupy
+
+    assert gg.tensor(np.arange(3, dtype=">f4")).tolist() == [0, 1, 2]
+    assert (gg.ones(3) * np.arange(3, dtype=">f8")).tolist() == [0, 1, 2]
+    if np.dtype(np.longdouble).itemsize > 8:
+        with pytest.raises(gg.errors.DTypeError, match="a GPU has no"):
+            gg.tensor(np.ones(2, np.longdouble))
+    data = gg.get_device("cuda").backend.runtime.upload(np.zeros(40, np.uint8)).data
+    field = cupy.ndarray((3,), np.float32, memptr=data, strides=(6,))
+    with pytest.raises(gg.errors.InputError, match=r"multiples of their size.*gg\.tensor"):
+        gg.asarray(field)
+
+
 def test_functions_of_cupy_take_tensors(on_gpu: None) -> None:
     import cupy
 
@@ -1006,6 +1137,9 @@ class _Driver:
     def launchKernel(self, *args: Any) -> None:
         self.calls.append(args)
 
+    def getMathMode(self, handle: int) -> int:
+        return 1
+
     def synchronize(self) -> None:
         if self.error is not None:
             raise self.error
@@ -1025,6 +1159,8 @@ def driven(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, _Driver]:
     monkeypatch.setattr(cupy.cuda, "get_current_stream", lambda: driver)
     monkeypatch.setitem(vars(cupy.cuda), "cublas", driver)  # the real one cannot be loaded without its library
     monkeypatch.setattr(cupy.cuda.device, "get_cublas_handle", lambda: 5, raising=False)
+    monkeypatch.setattr(cupy.cuda.runtime, "memGetInfo", lambda: driver.calls.append("context"))
+    monkeypatch.setattr("gpugrad.backends.runtime._bound", threading.local())
     runtime = Runtime.__new__(Runtime)
     runtime.index, runtime.cupy, runtime._driver, runtime._several = 0, cupy, driver, False
     return runtime, driver
@@ -1039,7 +1175,14 @@ def test_a_launch_goes_to_the_current_stream_and_a_failure_is_named(
     parameters = (ctypes.c_void_p * 1)(123)
     function = type("f", (), {"ptr": 9})()
     runtime.launch(function, "the text", 10, (32, 8), parameters)
-    assert driver.calls == [(9, 10, 1, 1, 32, 8, 1, 0, 77, ctypes.addressof(parameters), 0)]
+    asked = (9, 10, 1, 1, 32, 8, 1, 0, 77, ctypes.addressof(parameters), 0)
+    assert driver.calls == ["context", asked]  # a thread needs the context of the GPU, once
+    runtime.launch(function, "the text", 10, (32, 8), parameters)
+    assert driver.calls == ["context", asked, asked]
+    other = threading.Thread(target=runtime.launch, args=(function, "the text", 10, (32, 8), parameters))
+    other.start()
+    other.join()
+    assert driver.calls.count("context") == 2
     driver.error = runtime.cupy.cuda.runtime.CUDARuntimeError(700)
     runtime.launch(function, "the text", 10, (32, 8), parameters)  # errors arrive later
     monkeypatch.setattr(gg.config, "_debug", 1)
@@ -1077,7 +1220,9 @@ def test_what_cublas_is_asked_for(driven: Any, monkeypatch: pytest.MonkeyPatch) 
 
     driver.gemmEx = keep("gemmEx", 6, 13, ctypes.c_float)
     runtime.gemm(np.dtype(np.float16), True, False, 2, 3, 4, (100, 4, 0), (200, 4, 0), 1.0, (300, 2, 0), 1)
-    name, *args = driver.calls.pop()
+    before, (name, *args), after = driver.calls
+    assert (before, after) == (("setMathMode", 5, 17), ("setMathMode", 5, 1))  # as it was
+    driver.calls.clear()
     assert (name, args[:6]) == ("gemmEx", [5, 1, 0, 2, 3, 4])
     assert args[7:13] == [100, 2, 4, 200, 2, 4]  # CUDA_R_16F
     assert args[14:] == [300, 2, 2, 68, -1]  # computed in float32

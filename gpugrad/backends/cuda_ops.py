@@ -6,6 +6,7 @@ NumPy and duplicates are added in a fixed order. Whatever has no entry in `TABLE
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -15,8 +16,9 @@ import numpy as np
 
 from ..codegen import movement
 from ..ops import TABLE as ELEMENTWISE
-from ..plan import identity, single
+from ..plan import Program, identity, single
 from ..shapes import Shape, is_16_bit, is_float, reduced
+from ..symbolic import Graph
 from . import Sink
 
 FLOAT32 = np.dtype(np.float32)
@@ -90,6 +92,8 @@ class _Index:
     def __init__(self, x: Any, index: Any) -> None:
         items = list(index) if isinstance(index, tuple) else [index]
         items = [np.asarray(i) if isinstance(i, (bool, np.bool_)) else i for i in items]
+        if sum(i is Ellipsis for i in items) > 1:
+            raise IndexError("an index can only have a single ellipsis ('...').")
         used = sum(i.ndim if _is_mask(i) else 0 if i is None or i is Ellipsis else 1 for i in items)
         if used > x.ndim:
             raise IndexError(f"too many indices: the array has {x.ndim} axes, but {used} were indexed.")
@@ -370,7 +374,7 @@ def multiply(backend: Any, a: Any, b: Any, out: Any, accumulate: bool) -> None:
         return
     batch = out.shape[:-2]
     a, b = (backend.xp.broadcast_to(x, (*batch, *x.shape[-2:])) for x in (a, b))
-    a, b = (x if _leading(x) else backend.copy(x) for x in (a, b))
+    a, b = (x if _leading(x) and min((0, *x.strides[:-2])) == 0 else backend.copy(x) for x in (a, b))
     inner = _uniform(batch, [a, b, out])
     for at in itertools.product(*(range(s) for s in batch[:inner])):
         left, right, result = a[at], b[at], out[at]
@@ -491,10 +495,25 @@ def _pair(backend: Any, a: Any, ta: str, b: Any, tb: str, keep: set[str]) -> tup
 # ----------------------------------------------------------------------------------------------------- by CuPy
 
 
+@functools.cache
+def _with_one_nan(dtype: Any) -> Program:
+    """The program that hands its input on, every NaN made the positive one."""
+    graph = Graph()
+    x = graph.input(0, dtype, False)
+    chosen = graph.node(ELEMENTWISE["isnan"], [x], False)
+    return Program([graph.node(ELEMENTWISE["where"], [chosen, graph.const(math.nan), x], False)], {x: ("x", 0)}, 0)
+
+
 @_own
 def argsort(backend: Any, x: Any, *, axis: int | None) -> Any:
     if not x.ndim:
         return backend.full((), 0, np.dtype(np.int64))
+    if is_float(x.dtype):  # CuPy does not sort bfloat16, nor a NaN with a sign to the end
+        x = backend.cast(x, FLOAT32) if is_16_bit(x.dtype) else x
+        same = backend.empty(x.shape, x.dtype)
+        if same.size:
+            backend.run(_with_one_nan(x.dtype), x.shape, [x], (), [Sink(same)])
+        x = same
     return backend.by_cupy("argsort", backend.contiguous(x), axis=axis).astype(np.int64, copy=False)
 
 

@@ -11,12 +11,12 @@ import functools
 import math
 import struct
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from .. import errors
 from ..buffers import SOLE
 from ..codegen import cuda, movement
 from ..ops import cast
@@ -35,7 +35,7 @@ _MASK = (1 << 64) - 1
 class _Launch:
     """One kernel, ready but for its addresses and numbers."""
 
-    __slots__ = ("_block", "_buffer", "_finish", "_function", "_grid", "_head", "_parameters", "_partials", "_text", "arrays", "scalars")  # fmt: skip
+    __slots__ = ("_block", "_finish", "_function", "_grid", "_head", "_partials", "_tail", "_text", "arrays", "scalars")
 
     def __init__(self, runtime: Runtime, kernel: launch.Kernel, arrays: Sequence[int], scalars: Sequence[int]) -> None:
         self.arrays = tuple(arrays)  # where the addresses are found among those of inputs and outputs
@@ -44,9 +44,7 @@ class _Launch:
         self._function = runtime.function(self._text, "gg_kernel")
         self._finish = (runtime.function(self._text, "gg_finish"), kernel.finish) if kernel.finish else None
         self._grid, self._block, self._partials = kernel.grid, kernel.block, kernel.partials
-        self._head = struct.Struct(kernel.head)
-        self._buffer = ctypes.create_string_buffer(b"\0" * self._head.size + kernel.tail)
-        self._parameters = (ctypes.c_void_p * 1)(ctypes.addressof(self._buffer))
+        self._head, self._tail = struct.Struct(kernel.head), kernel.tail
 
     def fire(self, runtime: Runtime, addresses: Sequence[int], scalars: Sequence[Any], grid: int = 0) -> None:
         """Launch it. grid: the number of blocks, where that is not known beforehand."""
@@ -56,11 +54,15 @@ class _Launch:
         for n in self.scalars:
             x = scalars[n]
             given.append(x if type(x) is float else x & _MASK)
-        with _lock:  # the driver copies the block before it returns
-            self._head.pack_into(self._buffer, 0, *given)
-            runtime.launch(self._function, self._text, grid or self._grid, self._block, self._parameters)
-            if self._finish is not None:
-                runtime.launch(self._finish[0], self._text, self._finish[1], (32, cuda.ROWS), self._parameters)
+        parameters = _parameters(self._head.pack(*given) + self._tail)
+        runtime.launch(self._function, self._text, grid or self._grid, self._block, parameters)
+        if self._finish is not None:
+            runtime.launch(self._finish[0], self._text, self._finish[1], (32, cuda.ROWS), parameters)
+
+
+def _parameters(block: bytes) -> ctypes.Array[Any]:
+    """What the driver is given for a kernel with one argument: where it lies. The bytes live as long as this."""
+    return (ctypes.c_char_p * 1)(block)
 
 
 @functools.cache
@@ -68,7 +70,6 @@ def _casts(source: DType, target: DType) -> Program:
     return single(cast(target), (source,))
 
 
-_lock = threading.Lock()
 _BYTE = np.dtype(np.uint8)
 
 
@@ -100,8 +101,14 @@ class CupyBackend:
             if data.device.id != self.runtime.index:
                 with self.runtime.active():
                     data = self.xp.asarray(data)  # a copy from one GPU to another
+            size = data.dtype.itemsize
+            if data.data.ptr % size or any(s % size for s in data.strides):  # a field of records, say
+                data = self.by_cupy("array", data)
             return self.copy(data if dtype is None else self.cast(data, np.dtype(dtype)))
-        return self.runtime.upload(np.asarray(data, dtype))
+        host = np.asarray(data, dtype)
+        if host.dtype.itemsize > 8:
+            raise errors.bad_type("device", f"a GPU has no {host.dtype}: convert with x.astype('float64') first.")
+        return self.runtime.upload(host if host.dtype.isnative else host.astype(host.dtype.newbyteorder("=")))
 
     def to_host(self, array: Any) -> Any:
         return self.runtime.download(array)
@@ -217,9 +224,7 @@ class CupyBackend:
         self, text: str, addresses: Sequence[int], sizes: Sequence[int], threads: int, name: str = "gg_kernel"
     ) -> None:
         """Launch a kernel of `codegen.movement`: its structure is addresses, then sizes."""
-        block = struct.pack(f"={len(addresses)}Q{len(sizes)}q", *addresses, *sizes)
-        buffer = ctypes.create_string_buffer(block, len(block))
-        parameters = (ctypes.c_void_p * 1)(ctypes.addressof(buffer))
+        parameters = _parameters(struct.pack(f"={len(addresses)}Q{len(sizes)}q", *addresses, *sizes))
         grid = -(-threads // movement.THREADS)
         self.runtime.launch(self.runtime.function(text, name), text, grid, (movement.THREADS, 1), parameters)
 
@@ -238,7 +243,10 @@ class CupyBackend:
         return out
 
     def may_overwrite(self, program: Program) -> bool:
-        return True
+        # One kernel reads before it writes; of several, the second would read what the first has written.
+        return (
+            len(program.outputs) <= launch.OUTPUTS and len(program.sources) + len(program.outputs) <= 2 * launch.OUTPUTS
+        )
 
     def matmul(self, a: Any, b: Any, out: Any, accumulate: bool) -> None:
         cuda_ops.multiply(self, a, b, out, accumulate)

@@ -7,6 +7,7 @@ and additions; here arithmetic is what the text says. No GPU is needed to compil
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import functools
 import hashlib
 import os
@@ -99,7 +100,8 @@ class Compiler:
                     self._pool = concurrent.futures.ThreadPoolExecutor(WORKERS, "gpugrad-nvrtc")
                 if len(self._pending) >= WAITING:  # announced, and never asked for
                     self._pending = {k: f for k, f in self._pending.items() if not f.done()}
-                self._pending[text, architecture] = self._pool.submit(binary, text, architecture)
+                with contextlib.suppress(RuntimeError):  # the interpreter is ending: it is compiled when it is needed
+                    self._pending[text, architecture] = self._pool.submit(binary, text, architecture)
 
     def take(self, text: str, architecture: str) -> bytes:
         """The binary of a text; waits for it if it is being compiled."""

@@ -21,6 +21,8 @@ _CUBLAS = {"float16": (2, 68, np.float32), "bfloat16": (14, 68, np.float32), "fl
            "float64": (1, 70, np.float64)}  # fmt: skip
 _FAST_TF32 = 77
 _DEFAULT_ALGORITHM = -1
+_16_BIT, _NO_REDUCED_SUMS = (2, 14), 16  # kinds of operands, and a bit of cuBLAS's math mode
+_bound = threading.local()  # the devices whose context a thread has
 
 
 class Runtime:
@@ -97,6 +99,8 @@ class Runtime:
     ) -> None:
         """Launch a kernel whose one argument is a structure, given as the array of its address."""
         with self.active():
+            if not getattr(_bound, "devices", {}).get(self.index):
+                self._bind()
             stream = self.cupy.cuda.get_current_stream().ptr
             self._driver.launchKernel(
                 function.ptr, grid, 1, 1, *block, 1, 0, stream, ctypes.addressof(parameters), 0
@@ -107,13 +111,21 @@ class Runtime:
                 except self.cupy.cuda.runtime.CUDARuntimeError as e:
                     raise errors.kernel_failed(str(e), text) from e
 
+    def _bind(self) -> None:
+        """Make the context of this GPU current in this thread: the driver's own calls do not do it by themselves."""
+        self.cupy.cuda.runtime.memGetInfo()
+        if not hasattr(_bound, "devices"):
+            _bound.devices = {}
+        _bound.devices[self.index] = True
+
     def upload(self, array: Any) -> Any:
-        """A copy of a NumPy array on this GPU, C-contiguous."""
+        """A copy of a NumPy array on this GPU, C-contiguous: there when this returns, for every stream."""
         host = np.ascontiguousarray(array).reshape(array.shape)
         out = self.empty(host.shape, host.dtype)
         if host.size:
             with self.active():
                 out.set(host)
+                self.cupy.cuda.get_current_stream().synchronize()  # from pinned memory, the copy may still be under way
         return out
 
     def download(self, array: Any) -> Any:
@@ -140,12 +152,21 @@ class Runtime:
         one = numbers.ctypes.data
         with self.active():
             handle = self.cupy.cuda.device.get_cublas_handle()
-            if batch == 1:
-                cublas.gemmEx(handle, int(ta), int(tb), m, n, k, one, a[0], kind, a[1], b[0], kind, b[1],
-                              one + numbers.itemsize, c[0], kind, c[1], compute, _DEFAULT_ALGORITHM)  # fmt: skip
-            else:
-                cublas.gemmStridedBatchedEx(handle, int(ta), int(tb), m, n, k, one, a[0], kind, a[1], a[2], b[0], kind, b[1], b[2],
-                                            one + numbers.itemsize, c[0], kind, c[1], c[2], batch, compute, _DEFAULT_ALGORITHM)  # fmt: skip
+            mode = cublas.getMathMode(handle) if kind in _16_BIT else 0
+            if kind in _16_BIT:  # summed in float32 throughout; the handle is CuPy's, too
+                cublas.setMathMode(handle, mode | _NO_REDUCED_SUMS)
+            try:
+                if batch == 1:
+                    cublas.gemmEx(handle, int(ta), int(tb), m, n, k, one, a[0], kind, a[1], b[0], kind, b[1],
+                                  one + numbers.itemsize, c[0], kind, c[1], compute, _DEFAULT_ALGORITHM)  # fmt: skip
+                else:
+                    cublas.gemmStridedBatchedEx(
+                        handle, int(ta), int(tb), m, n, k, one, a[0], kind, a[1], a[2], b[0], kind, b[1], b[2],
+                        one + numbers.itemsize, c[0], kind, c[1], c[2], batch, compute, _DEFAULT_ALGORITHM,
+                    )  # fmt: skip
+            finally:
+                if kind in _16_BIT:
+                    cublas.setMathMode(handle, mode)
 
 
 class _Nothing:

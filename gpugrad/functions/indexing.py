@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import errors, structural
 from ..shapes import Axis, as_shape, normalize_axes, normalize_axis
-from ..tensor import Tensor, as_tensors, reshape, tensor
+from ..tensor import Tensor, as_tensors, host_data, reshape, tensor
 from .shaping import broadcast_to, concatenate, ravel
 
 
@@ -25,7 +25,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     if axis is None:
         x, axis = ravel(x), 0
     axis = normalize_axis("take", axis, x.ndim)
-    which = np.asarray(indices) if not isinstance(indices, Tensor) else indices
+    which = np.asarray(host_data(indices))
     return x[(*(slice(None),) * axis, which)]
 
 
@@ -38,7 +38,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None) -> Tensor:
             [7.]], device='cpu')
     """
     (x,) = as_tensors(x)
-    which = np.asarray(indices._host() if isinstance(indices, Tensor) else indices)
+    which = np.asarray(host_data(indices))
     if axis is None:
         x, axis = ravel(x), 0
     axis = normalize_axis("take_along_axis", axis, x.ndim)
@@ -110,7 +110,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
     if axis is None:
         x, axis = ravel(x), 0
     axis = normalize_axis("repeat", axis, x.ndim)
-    counts = np.asarray(repeats._host() if isinstance(repeats, Tensor) else repeats)
+    counts = np.asarray(host_data(repeats))
     if counts.ndim > 1 or (counts.ndim and counts.size not in (1, x.shape[axis])) or counts.dtype.kind not in "iu":
         raise errors.bad_shape(
             "repeat", f"repeats must be an integer, or one for each of the {x.shape[axis]} elements."

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import hashlib
 import subprocess
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,9 @@ class HostRuntime(Runtime):
         assert 0 < grid < 2**31
         assert 0 < block[0] * block[1] <= 1024
         call = _Call(grid, *block, ORDERS[self.order], ctypes.addressof(parameters))
-        if function(ctypes.byref(call)):
+        with _one_at_a_time:  # the threads and blocks of a kernel are static data of its library
+            stuck = function(ctypes.byref(call))
+        if stuck:
             raise AssertionError(f"threads wait for others that never come:\n{text}")
 
     def upload(self, array: Any) -> Any:
@@ -179,12 +182,18 @@ def _allocate(size: int) -> Any:
     return cupy.cuda.MemoryPointer(cupy.cuda.UnownedMemory(block.address, size, block, 0), 0)
 
 
+_one_at_a_time = threading.RLock()
+
+
 class _Block:
     """Memory that begins as CuPy's does, at a multiple of 512, and ends where it was asked to: a sanitizer sees the end."""
 
     def __init__(self, size: int) -> None:
+        self.address = 0  # of nothing, as CuPy has it
+        if not size:
+            return
         place = ctypes.c_void_p()
-        assert not _C.posix_memalign(ctypes.byref(place), ctypes.c_size_t(512), ctypes.c_size_t(max(size, 1)))
+        assert not _C.posix_memalign(ctypes.byref(place), ctypes.c_size_t(512), ctypes.c_size_t(size))
         self.address = place.value or 0
         ctypes.memset(self.address, 0xFF, size)
 
