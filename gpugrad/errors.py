@@ -362,6 +362,24 @@ def out_of_device_memory(size: int, free: int, total: int, used: int, device: st
     )
 
 
+def transform_needs_floats(name: str, dtype: object) -> DTypeError:
+    return DTypeError(
+        f"{name} differentiates with respect to floating-point arguments, not {dtype}: convert with x.astype(float), or "
+        f"leave the argument out of argnums."
+    )
+
+
+def bad_argnums(name: str, argnums: object, count: int) -> InputError:
+    return InputError(f"{name}: argnums={argnums!r} does not fit a call with {count} positional argument(s).")
+
+
+def grad_of_many(name: str, shapes: Sequence[Any]) -> ShapeError:
+    return ShapeError(
+        f"{name} takes functions with one number as their result, not of shapes {list(shapes)}: sum the result, or use "
+        f"gg.vjp or gg.jacobian."
+    )
+
+
 def old_gpu(architecture: str, version: str) -> DeviceError:
     return DeviceError(
         f"this GPU (sm_{architecture}) is too old for the compiler of CUDA {version}: install gpugrad[cuda12] instead of "

@@ -666,7 +666,7 @@ def test_sanitizers_are_silent_and_would_notice_a_bound_that_is_off_by_one(tmp_p
     where = {"GPUGRAD_CACHE_DIR": str(tmp_path)}
     done = sanitized(PLANTED.format(strict=False, change="", count=12), **where)
     assert done.stdout.strip() == "clean", done.stderr[-3000:]
-    change = '.replace("at + 4 <= a.size", "at <= a.size")'
+    change = '.replace("at + 4 <= size", "at <= size")'
     done = sanitized(PLANTED.format(strict=False, change=change, count=2), **where)
     assert "clean" not in done.stdout
     assert "AddressSanitizer" in done.stderr, done.stderr[-3000:]

@@ -32,7 +32,7 @@ LAYERS = [
     "codegen", "codegen.host", "codegen.cuda", "codegen.movement", "backends.threads", "backends.numpy", "backends.cache", "backends.compiler", "backends.native", "backends.cpu", "backends.nvrtc", "backends.runtime", "backends.launch", "backends.cuda_ops", "backends.cupy", "tape", "walk",
     "tensor", "autograd",
     "functions.creation", "functions.elementwise", "functions.shaping", "functions.indexing", "functions.reductions",
-    "functions.contraction", "functions", "random", "serialize",
+    "functions.contraction", "functions", "functional", "random", "serialize",
     "nn.module", "nn.init", "nn.functional", "nn.layers", "nn", "optim", "graph", "", "demo", "__main__",
 ]  # fmt: skip
 # Imported when first used, not with the module: nothing below depends on them being there.

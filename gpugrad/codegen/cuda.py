@@ -119,14 +119,15 @@ def _coordinates(of: str, axis: str, lengths: str, dims: int, lasts: Iterable[st
     rest = f"static_cast<count>({of})"
     used = {"1": True, "0": False, "": True}
     last = any(used[x] for x in lasts)
-    if dims == 1 and not last:
-        return []
+    if dims == 1:
+        return [f"const count {axis}0 = {rest};"] if last else []
     for d in reversed(range(1, dims)):
         if last or d < dims - 1:
             lines.append(f"const count {axis}{d} = {rest} % a.{lengths}[{d}];")
-        lines.append(f"const count {axis}_{d} = {rest} / a.{lengths}[{d}];")
-        rest = f"{axis}_{d}"
-    return [*lines, f"const count {axis}0 = {rest};"]
+        above = f"{axis}_{d}" if d > 1 else f"{axis}0"  # the number along the axes before this one
+        lines.append(f"const count {above} = {rest} / a.{lengths}[{d}];")
+        rest = above
+    return lines
 
 
 def _offset(axis: str, steps: str, dims: int, last: str) -> str:
@@ -178,18 +179,18 @@ def elementwise(program: Program, layout: Layout) -> str:
     w = layout.width
     loops = [
         f"for (index at = {w if w > 1 else ''}{' * (' if w > 1 else ''}{start}{')' if w > 1 else ''}; "
-        f"at {f'+ {w} <=' if w > 1 else '<'} a.size; at += {f'{w} * ' if w > 1 else ''}{step}) {{",
+        f"at {f'+ {w} <=' if w > 1 else '<'} size; at += {f'{w} * ' if w > 1 else ''}{step}) {{",
         *(f"    {line}" for line in element(w)),
         "}",
     ]
     if w > 1 and layout.dims == 1:  # what is left over at the end, less than one pack
         loops += [
-            f"for (index at = static_cast<index>(a.size) / {w} * {w} + {start}; at < a.size; at += {step}) {{",
+            f"for (index at = size / {w} * {w} + {start}; at < size; at += {step}) {{",
             *(f"    {line}" for line in element(1)),
             "}",
         ]
     ones = [f"const {t} one_{n} = *a.{n};" for n, t in types.items() if access[n] == "one"]
-    return "\n".join([*lines, *_kernel("gg_kernel", [*ones, *loops])])
+    return "\n".join([*lines, *_kernel("gg_kernel", ["const index size = a.size;", *ones, *loops])])
 
 
 def _kernel(name: str, lines: Sequence[str]) -> list[str]:

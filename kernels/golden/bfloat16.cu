@@ -20,13 +20,14 @@ GG_DEVICE void body(const arguments& a, const gg_pack<bfloat16, N>& i0, gg_pack<
 }
 
 extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
-    for (index at = 8 * (static_cast<index>(blockIdx.x) * 256 + threadIdx.x); at + 8 <= a.size; at += 8 * static_cast<index>(gridDim.x) * 256) {
+    const index size = a.size;
+    for (index at = 8 * (static_cast<index>(blockIdx.x) * 256 + threadIdx.x); at + 8 <= size; at += 8 * static_cast<index>(gridDim.x) * 256) {
         const gg_pack<bfloat16, 8> i0 = gg_load<8>(a.i0 + at);
         gg_pack<bfloat16, 8> o0;
         body<8>(a, i0, o0);
         gg_store(a.o0 + at, o0);
     }
-    for (index at = static_cast<index>(a.size) / 8 * 8 + static_cast<index>(blockIdx.x) * 256 + threadIdx.x; at < a.size; at += static_cast<index>(gridDim.x) * 256) {
+    for (index at = size / 8 * 8 + static_cast<index>(blockIdx.x) * 256 + threadIdx.x; at < size; at += static_cast<index>(gridDim.x) * 256) {
         const gg_pack<bfloat16, 1> i0 = gg_load<1>(a.i0 + at);
         gg_pack<bfloat16, 1> o0;
         body<1>(a, i0, o0);

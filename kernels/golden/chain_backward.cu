@@ -24,19 +24,19 @@ GG_DEVICE void body(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1
         const float32 t2 = gg_tanh(t1);
         const float32 t3 = -x1;
         const float32 t4 = gg_exp(t3);
-        const float32 t5 = float32(1ll) + t4;
+        const float32 t5 = float32(1) + t4;
         const float32 t6 = gg_reciprocal(t5);
         const float32 t7 = t2 * t6;
-        const float32 t8 = float32(2ll) * t7;
+        const float32 t8 = float32(2) * t7;
         const float32 x0 = i0[j];
         const float32 t9 = x0 * t8;
         const float32 t10 = t9 * t2;
-        const float32 t11 = float32(1ll) - t6;
+        const float32 t11 = float32(1) - t6;
         const float32 t12 = t6 * t11;
         const float32 t13 = t10 * t12;
         const float32 t14 = t9 * t6;
         const float32 t15 = t2 * t2;
-        const float32 t16 = float32(1ll) - t15;
+        const float32 t16 = float32(1) - t15;
         const float32 t17 = t14 * t16;
         const float32 t18 = t17 * x2;
         const float32 t19 = t13 + t18;
@@ -47,11 +47,11 @@ GG_DEVICE void body(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1
 }
 
 extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
+    const index size = a.size;
     const float32 one_i0 = *a.i0;
-    for (index at = 4 * (static_cast<index>(blockIdx.x) * 256 + threadIdx.x); at + 4 <= a.size; at += 4 * static_cast<index>(gridDim.x) * 256) {
+    for (index at = 4 * (static_cast<index>(blockIdx.x) * 256 + threadIdx.x); at + 4 <= size; at += 4 * static_cast<index>(gridDim.x) * 256) {
         const count c1 = static_cast<count>(at) % a.shape[1];
-        const count c_1 = static_cast<count>(at) / a.shape[1];
-        const count c0 = c_1;
+        const count c0 = static_cast<count>(at) / a.shape[1];
         const index at_i3 = static_cast<index>(c0 * a.steps_i3[0] + c1);
         const gg_pack<float32, 4> i0 = gg_splat<4>(one_i0);
         const gg_pack<float32, 4> i1 = gg_load<4>(a.i1 + at);

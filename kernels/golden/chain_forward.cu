@@ -32,7 +32,7 @@ GG_DEVICE void body(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1
         const float32 t2 = gg_tanh(t1);
         const float32 t3 = -x0;
         const float32 t4 = gg_exp(t3);
-        const float32 t5 = float32(1ll) + t4;
+        const float32 t5 = float32(1) + t4;
         const float32 t6 = gg_reciprocal(t5);
         const float32 t7 = t2 * t6;
         const float32 t8 = t7 * t7;
@@ -54,8 +54,7 @@ extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
         for (index r = begin + 4 * static_cast<index>(threadIdx.x); r < end; r += 4 * static_cast<index>(blockDim.x)) {
             if (r + 4 <= end) {
                 const count r1 = static_cast<count>(r) % a.reduced_shape[1];
-                const count r_1 = static_cast<count>(r) / a.reduced_shape[1];
-                const count r0 = r_1;
+                const count r0 = static_cast<count>(r) / a.reduced_shape[1];
                 const gg_pack<float32, 4> i0 = gg_load<4>(a.i0 + base_i0 + static_cast<index>(r0 * a.reduced_i0[0] + r1));
                 const gg_pack<float32, 4> i1 = gg_load<4>(a.i1 + base_i1 + static_cast<index>(r0 * a.reduced_i1[0] + r1));
                 const gg_pack<float32, 4> i2 = gg_load<4>(a.i2 + base_i2 + static_cast<index>(r0 * a.reduced_i2[0] + r1));
@@ -65,8 +64,7 @@ extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
             } else {
                 for (index n = r; n < r + 4 && n < end; ++n) {
                     const count r1 = static_cast<count>(n) % a.reduced_shape[1];
-                    const count r_1 = static_cast<count>(n) / a.reduced_shape[1];
-                    const count r0 = r_1;
+                    const count r0 = static_cast<count>(n) / a.reduced_shape[1];
                     const gg_pack<float32, 1> i0 = gg_load<1>(a.i0 + base_i0 + static_cast<index>(r0 * a.reduced_i0[0] + r1 * a.reduced_i0[1]));
                     const gg_pack<float32, 1> i1 = gg_load<1>(a.i1 + base_i1 + static_cast<index>(r0 * a.reduced_i1[0] + r1 * a.reduced_i1[1]));
                     const gg_pack<float32, 1> i2 = gg_load<1>(a.i2 + base_i2 + static_cast<index>(r0 * a.reduced_i2[0] + r1 * a.reduced_i2[1]));

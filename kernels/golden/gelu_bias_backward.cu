@@ -17,22 +17,22 @@ GG_DEVICE void body(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1
         const float32 x1 = i1[j];
         const float32 x2 = i2[j];
         const float32 t0 = x1 + x2;
-        const float32 t1 = gg_maximum(t0, float32(-10ll));
-        const float32 t2 = gg_minimum(t1, float32(10ll));
+        const float32 t1 = gg_maximum(t0, float32(-10));
+        const float32 t2 = gg_minimum(t1, float32(10));
         const float32 t3 = t2 * t2;
         const float32 t4 = t3 * t2;
         const float32 t5 = float32(0.044715) * t4;
         const float32 t6 = t2 + t5;
         const float32 t7 = float32(0.7978845608028654) * t6;
         const float32 t8 = gg_tanh(t7);
-        const float32 t9 = float32(1ll) + t8;
+        const float32 t9 = float32(1) + t8;
         const float32 t10 = float32(0.5) * t9;
         const float32 t11 = float32(0.5) * t2;
         const float32 t12 = t8 * t8;
-        const float32 t13 = float32(1ll) - t12;
+        const float32 t13 = float32(1) - t12;
         const float32 t14 = t11 * t13;
         const float32 t15 = float32(0.134145) * t3;
-        const float32 t16 = float32(1ll) + t15;
+        const float32 t16 = float32(1) + t15;
         const float32 t17 = float32(0.7978845608028654) * t16;
         const float32 t18 = t14 * t17;
         const float32 t19 = t10 + t18;
@@ -43,10 +43,10 @@ GG_DEVICE void body(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1
 }
 
 extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
-    for (index at = 4 * (static_cast<index>(blockIdx.x) * 256 + threadIdx.x); at + 4 <= a.size; at += 4 * static_cast<index>(gridDim.x) * 256) {
+    const index size = a.size;
+    for (index at = 4 * (static_cast<index>(blockIdx.x) * 256 + threadIdx.x); at + 4 <= size; at += 4 * static_cast<index>(gridDim.x) * 256) {
         const count c1 = static_cast<count>(at) % a.shape[1];
-        const count c_1 = static_cast<count>(at) / a.shape[1];
-        const count c0 = c_1;
+        const count c0 = static_cast<count>(at) / a.shape[1];
         const index at_i2 = static_cast<index>(c0 * a.steps_i2[0] + c1);
         const gg_pack<float32, 4> i0 = gg_load<4>(a.i0 + at);
         const gg_pack<float32, 4> i1 = gg_load<4>(a.i1 + at);

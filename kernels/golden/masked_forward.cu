@@ -23,13 +23,14 @@ GG_DEVICE void body(const arguments& a, const gg_pack<float32, N>& i0, gg_pack<f
 }
 
 extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
-    for (index at = 4 * (static_cast<index>(blockIdx.x) * 256 + threadIdx.x); at + 4 <= a.size; at += 4 * static_cast<index>(gridDim.x) * 256) {
+    const index size = a.size;
+    for (index at = 4 * (static_cast<index>(blockIdx.x) * 256 + threadIdx.x); at + 4 <= size; at += 4 * static_cast<index>(gridDim.x) * 256) {
         const gg_pack<float32, 4> i0 = gg_load<4>(a.i0 + at);
         gg_pack<float32, 4> o0;
         body<4>(a, i0, o0);
         gg_store(a.o0 + at, o0);
     }
-    for (index at = static_cast<index>(a.size) / 4 * 4 + static_cast<index>(blockIdx.x) * 256 + threadIdx.x; at < a.size; at += static_cast<index>(gridDim.x) * 256) {
+    for (index at = size / 4 * 4 + static_cast<index>(blockIdx.x) * 256 + threadIdx.x; at < size; at += static_cast<index>(gridDim.x) * 256) {
         const gg_pack<float32, 1> i0 = gg_load<1>(a.i0 + at);
         gg_pack<float32, 1> o0;
         body<1>(a, i0, o0);

@@ -22,10 +22,10 @@ GG_DEVICE void body(const arguments& a, const gg_pack<float32, N>& i0, gg_pack<f
 }
 
 extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
-    for (index at = static_cast<index>(blockIdx.x) * 256 + threadIdx.x; at < a.size; at += static_cast<index>(gridDim.x) * 256) {
+    const index size = a.size;
+    for (index at = static_cast<index>(blockIdx.x) * 256 + threadIdx.x; at < size; at += static_cast<index>(gridDim.x) * 256) {
         const count c1 = static_cast<count>(at) % a.shape[1];
-        const count c_1 = static_cast<count>(at) / a.shape[1];
-        const count c0 = c_1;
+        const count c0 = static_cast<count>(at) / a.shape[1];
         const index at_i0 = static_cast<index>(c0 * a.steps_i0[0] + c1 * a.steps_i0[1]);
         const gg_pack<float32, 1> i0 = gg_load<1>(a.i0 + at_i0);
         gg_pack<float32, 1> o0;

@@ -1,0 +1,202 @@
+"""Functions of functions against JAX, nested, and with what their arguments may be."""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gpugrad as gg
+
+jax.config.update("jax_enable_x64", True)
+
+X = np.array([[0.3, -1.2, 0.7], [1.5, 0.2, -0.4]])
+V = np.array([0.5, -1.0, 2.0])
+W = np.array([[0.2, -0.3], [1.1, 0.4], [-0.7, 0.9]])
+
+
+def rosenbrock(m: Any, x: Any) -> Any:
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+# name: (function of a module and its arguments, arguments)
+FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "polynomial": (lambda m, x: (x**3 - 2 * x).sum(), (X,)),
+    "product": (lambda m, x, y: (x * y).sum(), (V, V + 1)),
+    "rosenbrock": (rosenbrock, (V,)),
+    "chain": (lambda m, x: (m.tanh(x * 2) * m.exp(-x)).sum(), (X,)),
+    "matrix": (lambda m, x, w: m.sin(x @ w).sum(), (X, W)),
+    "quadratic form": (lambda m, x, w: x @ (w @ w.T) @ x, (V, W)),
+    "mean": (lambda m, x: ((x - x.mean(axis=0)) ** 2).mean(), (X,)),
+    "logsumexp": (lambda m, x: m.log(m.exp(x).sum(axis=1)).sum(), (X,)),
+    "maximum": (lambda m, x, y: m.maximum(x, y).sum(), (X, X[::-1].copy())),
+    "where": (lambda m, x: m.where(x > 0, m.sqrt(m.abs(x) + 1), x * x).sum(), (X,)),
+    "index": (lambda m, x: (x[np.array([0, 2, 0])] ** 2).sum(), (V,)),
+    "slice": (lambda m, x: (x[:, ::-1] * x[:1]).sum(), (X,)),
+    "transpose": (lambda m, x: (x.T.reshape(2, 3) * x).sum(), (X,)),
+    "concatenate": (lambda m, x, y: (m.concatenate([x, y * x]) ** 2).sum(), (V, V + 2)),
+    "cumsum": (lambda m, x: (m.cumsum(x) ** 2).sum(), (V,)),
+    "broadcast": (lambda m, x, v: (m.cos(x + v) * v).sum(), (X, V)),
+    "division": (lambda m, x, y: (x / (1 + y * y)).sum(), (X, V)),
+    "power": (lambda m, x, y: ((x * x + 1) ** y).sum(), (X, V)),
+    "arctan2": (lambda m, x, y: m.arctan2(x, y * y + 1).sum(), (V, V)),
+    "einsum": (lambda m, x, w: (m.einsum("ij,jk->ik", x, w) ** 2).sum(), (X, W)),
+}
+
+
+def close(ours: Any, theirs: Any) -> None:
+    np.testing.assert_allclose(ours.numpy(), np.asarray(theirs), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_twenty_functions_against_jax(name: str) -> None:
+    f, args = FUNCTIONS[name]
+    every = tuple(range(len(args)))
+    value, gradients = gg.value_and_grad(lambda *xs: f(gg, *xs), every)(*args)
+    expected, slopes = jax.value_and_grad(lambda *xs: f(jnp, *xs), every)(*map(jnp.asarray, args))
+    close(value, expected)
+    assert not value.requires_grad
+    for ours, theirs in zip(gradients, slopes, strict=True):
+        close(ours, theirs)
+        assert not ours.requires_grad
+    second = gg.hessian(lambda *xs: f(gg, *xs), every)(*args)
+    theirs = jax.hessian(lambda *xs: f(jnp, *xs), every)(*map(jnp.asarray, args))
+    for i in every:
+        for j in every:
+            close(second[i][j], theirs[i][j])
+    direction = np.linspace(-1, 1, args[0].size).reshape(args[0].shape)
+    product = gg.hvp(lambda x: f(gg, x, *args[1:]), args[0], direction)
+    close(product, np.tensordot(np.asarray(theirs[0][0]), direction, args[0].ndim))
+
+
+@pytest.mark.parametrize("name", ["sin", "exp", "tanh", "arctan", "sigmoid"])
+def test_nested_to_order_four(name: str) -> None:
+    ours, theirs = getattr(gg, name), getattr(jnp, name, None) or jax.nn.sigmoid
+    for x in (0.3, -1.1):
+        f, g = ours, theirs
+        for _ in range(4):
+            f, g = gg.grad(f), jax.grad(g)
+            close(f(x), g(x))
+
+
+def test_derivatives_of_different_orders_are_not_confused() -> None:
+    """Siskind and Pearlmutter's two: an inner derivative that uses the outer variable."""
+    assert gg.grad(lambda x: x * gg.grad(lambda y: x + y)(1.0))(1.0).item() == 1.0
+    assert gg.grad(lambda x: x * gg.grad(lambda y: x * y)(2.0))(3.0).item() == 6.0
+    inner = gg.grad(lambda x: gg.grad(lambda y: x * x * y * y)(x * 2))  # d/dx of 2 x x (2 x)
+    assert inner(1.5).item() == pytest.approx(12 * 1.5**2)
+
+
+def test_vjp_of_nested_results() -> None:
+    def f(x: Any, y: Any) -> Any:
+        return {"a": x * y, "b": [gg.sin(x).sum()]}
+
+    y, pull = gg.vjp(f, V, V + 1)
+    assert list(y) == ["a", "b"]
+    gx, gy = pull({"a": np.ones(3), "b": [2.0]})
+    np.testing.assert_allclose(gx.numpy(), V + 1 + 2 * np.cos(V))
+    np.testing.assert_allclose(gy.numpy(), V)
+    assert pull({"a": np.zeros(3), "b": [1.0]})[1].tolist() == [0, 0, 0]  # again
+    with pytest.raises(gg.errors.ShapeError):
+        pull({"a": np.ones(2), "b": [2.0]})
+    _, _, aux = gg.vjp(lambda x: (x * x, {"seen": x}), V, has_aux=True)
+    assert aux["seen"].tolist() == V.tolist()
+
+
+def test_jacobians_against_jax() -> None:
+    f = lambda m, x, w: m.tanh(x @ w)  # noqa: E731
+    ours = gg.jacobian(lambda *a: f(gg, *a), (0, 1))(X, W)
+    theirs = jax.jacrev(lambda *a: f(jnp, *a), (0, 1))(jnp.asarray(X), jnp.asarray(W))
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.shape == b.shape
+        close(a, b)
+    assert gg.jacobian(lambda x: x[:0])(V).shape == (0, 3)
+    nested = gg.jacobian(lambda p: {"y": p["a"] * p["b"]})({"a": V, "b": 2.0})
+    np.testing.assert_allclose(nested["y"]["a"].numpy(), 2 * np.eye(3))
+    np.testing.assert_allclose(nested["y"]["b"].numpy(), V)
+
+
+Point = namedtuple("Point", "x y")
+
+
+def test_arguments_may_be_nested() -> None:
+    def f(p: Any) -> Any:
+        return (p["w"][0] * p["w"][1]).sum() + p["b"].x * p["b"].y ** 2
+
+    g = gg.grad(f)({"w": [V, V * 2], "b": Point(3.0, np.float64(2.0))})
+    assert isinstance(g["b"], Point)
+    assert g["b"].y.item() == 12
+    assert g["w"][0].tolist() == (V * 2).tolist()
+    assert gg.grad(lambda xs: xs[0] * xs[1])([2.0, 5.0])[0].item() == 5
+
+
+def test_argnums_and_aux_and_keywords() -> None:
+    f = lambda x, y, scale=1.0: (x * y).sum() * scale  # noqa: E731
+    assert gg.grad(f, argnums=-1)(2.0, 3.0, scale=5.0).item() == 10
+    assert [g.item() for g in gg.grad(f, argnums=(1, 0))(2.0, 3.0)] == [2, 3]
+    gradient, aux = gg.grad(lambda x: (x * x, x + 1), has_aux=True)(3.0)
+    assert (gradient.item(), aux.item()) == (6, 4)
+    assert not aux.requires_grad
+    (value, aux), gradient = gg.value_and_grad(lambda x: (x * x, "text"), has_aux=True)(3.0)
+    assert (value.item(), aux, gradient.item()) == (9, "text", 6)
+
+
+def test_the_function_may_write_to_its_arguments() -> None:
+    def f(x: Any) -> Any:
+        x[0] = x[1] * 3
+        x *= 2
+        return x.sum()
+
+    x = gg.tensor(V)
+    assert gg.grad(f)(x).tolist() == [0, 8, 2]
+    assert x.tolist() == V.tolist()
+
+
+def test_what_is_recorded_outside() -> None:
+    w = gg.tensor(2.0, requires_grad=True)
+    slope = gg.grad(lambda x: w * x * x)(3.0)  # 2 w x
+    assert slope.requires_grad
+    slope.backward()
+    assert w.grad.item() == 6
+    x = gg.tensor(3.0, requires_grad=True)
+    gg.grad(lambda x: x**3)(x).backward()
+    assert x.grad.item() == 18
+    with gg.no_grad():
+        assert not gg.grad(lambda x: x**3)(x).requires_grad
+        assert gg.grad(gg.grad(lambda x: x**3))(x).item() == 18
+
+
+def test_results_that_do_not_depend_on_the_argument() -> None:
+    assert gg.grad(lambda x: 5.0)(1.0).item() == 0
+    assert gg.grad(lambda x: gg.ones(()))(V).tolist() == [0, 0, 0]
+    assert gg.grad(lambda x: x)(4.0).item() == 1
+    assert gg.grad(lambda x: gg.argmax(x).astype(float) * 1.0)(V).tolist() == [0, 0, 0]
+    assert gg.hessian(lambda x: x.sum())(V).tolist() == np.zeros((3, 3)).tolist()
+
+
+def test_errors_say_what_to_do() -> None:
+    with pytest.raises(gg.errors.ShapeError, match=r"one number.*gg\.vjp or gg\.jacobian"):
+        gg.grad(lambda x: x * 2)(V)
+    with pytest.raises(gg.errors.DTypeError, match="int64"):
+        gg.grad(lambda x: x.sum())(np.arange(3))
+    with pytest.raises(gg.errors.InputError, match="argnums=2"):
+        gg.grad(lambda x: x, argnums=2)(1.0)
+    with pytest.raises(gg.errors.DTypeError, match="pair"):
+        gg.grad(lambda x: x * x, has_aux=True)(1.0)
+    with pytest.raises(gg.errors.ShapeError, match="hvp"):
+        gg.hvp(lambda x: (x * x).sum(), V, V[:2])
+
+
+def test_a_failing_function_leaves_nothing_behind() -> None:
+    def f(x: Any) -> Any:
+        raise RuntimeError("planted")
+
+    with pytest.raises(RuntimeError, match="planted"):
+        gg.grad(f)(1.0)
+    assert not gg.grad(lambda x: x * x)(1.0).requires_grad  # no transform is thought to be active
+    assert math.isclose(gg.grad(gg.sin)(0.0).item(), 1.0)
