@@ -439,24 +439,18 @@ def contract(backend: Any, *xs: Any, inputs: tuple[str, ...], output: str) -> An
     dtype = xs[0].dtype
     arrays = [backend.cast(x, FLOAT32) if is_16_bit(dtype) else x for x in xs]
     terms = list(inputs)
-    dummies = [np.broadcast_to(np.empty(()), x.shape) for x in xs]
-    path = np.einsum_path(f"{','.join(inputs)}->{output}", *dummies, optimize="greedy")[0][1:] if len(xs) > 2 else []
-    for group in path:
-        chosen = sorted(group, reverse=True)
-        while len(chosen) > 1:
-            (i, j), chosen = chosen[:2], chosen[2:]
-            (a, ta), (b, tb) = (arrays.pop(i), terms.pop(i)), (arrays.pop(j), terms.pop(j))
-            keep = set(output).union(*terms)
-            c, tc = _pair(backend, b, tb, a, ta, keep)
-            arrays.append(c)
-            terms.append(tc)
-            chosen = [len(terms) - 1, *chosen] if chosen else []
-    while len(terms) > 1:
-        a, b = arrays.pop(0), arrays.pop(0)
-        ta, tb = terms.pop(0), terms.pop(0)
-        c, tc = _pair(backend, a, ta, b, tb, set(output).union(*terms))
-        arrays.append(c)
-        terms.append(tc)
+    steps = [(0, 1)][: len(xs) - 1]
+    if len(xs) > 2:
+        shapes = [np.broadcast_to(np.empty(()), x.shape) for x in xs]
+        steps = np.einsum_path(f"{','.join(inputs)}->{output}", *shapes, optimize="greedy")[0][1:]
+    for step in steps:  # places in the list as it then is; the product goes to its end
+        chosen = [(arrays.pop(n), terms.pop(n)) for n in sorted(step, reverse=True)]
+        x, term = chosen.pop()
+        while chosen:
+            y, other = chosen.pop()
+            x, term = _pair(backend, x, term, y, other, set(output).union(*terms, *(t for _, t in chosen)))
+        arrays.append(x)
+        terms.append(term)
     x, term = _summed(backend, arrays[0], terms[0], set(output))
     x = x.transpose(tuple(term.index(i) for i in output))
     return backend.copy(backend.cast(x, dtype))
