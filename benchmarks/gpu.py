@@ -45,8 +45,9 @@ def installed(name: str) -> Any:
     return module if any(d.platform == "gpu" for d in module.devices()) else None
 
 
-def measure(runs: dict[str, Run], wait: Run, rounds: int = ROUNDS, turn: float = TURN) -> dict[str, float]:
+def measure(runs: dict[str, Run], wait: Run) -> dict[str, float]:
     """Median seconds per call of each library."""
+    rounds, turn = ROUNDS, TURN
     calls: dict[str, int] = {}
     for name, run in runs.items():
         for _ in range(5):
@@ -73,6 +74,10 @@ def wait() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.synchronize()
+    jax = sys.modules.get("jax")
+    if jax is not None:
+        jax.effects_barrier()
+        jax.block_until_ready(jax.numpy.zeros(1) + 1)  # queued behind what came before
 
 
 def launches(run: Run) -> int:
@@ -112,9 +117,10 @@ def everyone(
     runs: dict[str, Run] = {"gpugrad": run_ours}
     if by_hand is not None and dtype == "float32":
         given = [t.detach().cupy() for t in ours]
-        runs["cupy by hand"] = lambda: by_hand(backend().xp, *given)
+        runs["cupy, op by op"] = lambda: by_hand(backend().xp, *given)
     torch = installed("torch")
     if torch is not None:
+        torch._dynamo.reset()  # each workload is compiled for its own shapes
         theirs = [torch.tensor(a, device="cuda").to(getattr(torch, dtype)).requires_grad_() for a in arrays]
 
         def step(g: Any) -> Run:
@@ -126,12 +132,12 @@ def everyone(
             return run
 
         runs["torch eager"] = step(lambda *ts: f(torch, *ts))
-        runs["torch compile"] = step(torch.compile(lambda *ts: f(torch, *ts)))
+        runs["torch compile"] = step(torch.compile(lambda *ts: f(torch, *ts), dynamic=False))
     jax = installed("jax")
     if jax is not None:
         g = jax.jit(jax.value_and_grad(lambda *xs: f(JaxNames, *xs), tuple(range(len(arrays)))))
         placed = [jax.numpy.asarray(a, dtype) for a in arrays]
-        runs["jax jit"] = lambda: jax.block_until_ready(g(*placed))
+        runs["jax jit"] = lambda: g(*placed)
     return runs
 
 
@@ -179,8 +185,8 @@ def elementwise(sizes: list[int], peak: float) -> Iterator[str]:
             arrays = [rng.standard_normal((rows, 4096), dtype=np.float32), rng.standard_normal(4096, dtype=np.float32)]
             runs = everyone(gelu_tanh, arrays, dtype, None)
             medians = measure(runs, wait)
-            # forward reads x; backward reads it once for each of the two gradients, and writes one of full size
-            share = 4 * size * rows * 4096 / peak / medians["gpugrad"]
+            # what must move: x is read forward and backward, its gradient written; that of the bias reads x once more
+            share = 3 * size * rows * 4096 / peak / medians["gpugrad"]
             yield row(f"gelu + bias, {rows} x 4096, {dtype}", medians, f"{share:.0%} of the bandwidth of a copy; {launches(runs['gpugrad'])} launches")  # fmt: skip
 
 
@@ -272,6 +278,8 @@ def first_calls(count: int) -> str:
 
 def main(rehearse: bool = False) -> str:
     """Measure, write the report, and return it."""
+    if gg.backends.why_no_cuda() and "cuda:0" not in gg.backends._devices:
+        sys.exit(f"there is no GPU to measure on: {gg.backends.why_no_cuda()}")
     gg.set_default_device("cuda")
     sizes, total, count = ([2000], 10_000, 2) if rehearse else ([10**7, 10**8], 10**8, 24)
     if rehearse:

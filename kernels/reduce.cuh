@@ -86,10 +86,10 @@ GG_DEVICE uint8 gg_down(uint8 x, int32 by) { return static_cast<uint8>(gg_down(s
 GG_DEVICE uint16 gg_down(uint16 x, int32 by) { return static_cast<uint16>(gg_down(static_cast<uint32>(x), by)); }
 GG_FN gg_place<T> gg_down(gg_place<T> p, int32 by) { return gg_place<T>{gg_down(p.value, by), gg_down(p.at, by)}; }
 
-// The partial results of the threads along x brought together; the first of them gets the whole.
+// The partial results of the threads along x, a power of two, brought together; the first of them gets the whole.
 template <typename H>
 GG_DEVICE typename H::partial gg_across(typename H::partial p) {
-    for (int32 by = 16; by > 0; by /= 2) p = H::join(p, gg_down(p, by));
+    for (int32 by = (blockDim.x < 32 ? blockDim.x : 32) / 2; by > 0; by /= 2) p = H::join(p, gg_down(p, by));
     if (blockDim.x > 32) {
         __shared__ typename H::partial warps[32];
         if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = p;

@@ -21,6 +21,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--device", default="cpu", help="the device that the tests use: cpu, cuda, or emulated (see tests/emulator)"
     )
+    parser.addoption(
+        "--without-pool", action="store_true", help="CuPy allocates each array by itself, for compute-sanitizer"
+    )
     parser.addoption("--cpu", default=gg.config.cpu, help="who runs plans on the CPU: auto, native or numpy")
 
 
@@ -34,12 +37,20 @@ def pytest_configure(config: pytest.Config) -> None:
         import emulator
 
         emulator.install()
+    elif config.getoption("--without-pool"):
+        import cupy
+
+        cupy.cuda.set_allocator(None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     why = backends.why_no_cuda() if config.getoption("--device").startswith("cuda") else ""
-    for item in items if why else ():
-        item.add_marker(pytest.mark.skip(reason=f"--device cuda: {why}"))
+    for item in items:
+        if why:
+            item.add_marker(pytest.mark.skip(reason=f"--device cuda: {why}"))
+        elif config.getoption("--device") != "cpu" and "on_cpu" in getattr(item, "fixturenames", ()):
+            # here, and not only in the fixture: those of a whole module come before it
+            item.add_marker(pytest.mark.skip(reason="about tensors on the CPU"))
 
 
 @pytest.fixture(autouse=True)

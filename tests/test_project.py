@@ -83,6 +83,22 @@ def test_the_core_depends_on_numpy_alone() -> None:
         assert f"'{name}'" not in out
 
 
+def test_importing_asks_for_no_device() -> None:
+    code = (
+        "import gpugrad as gg, gpugrad.backends as b; assert gg.config._device == ''; "
+        "assert b.why_no_cuda.cache_info().misses == 0; print('good')"
+    )
+    environment = {**os.environ, "GPUGRAD_DEVICE": "nonsense"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert done.stdout.strip() == "good", done.stderr
+    done = subprocess.run(
+        [sys.executable, "-m", "gpugrad", "info"], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 1
+    assert "unknown device 'nonsense'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def documented() -> list[tuple[str, object]]:
     found: dict[str, object] = {}
     for module in modules():

@@ -166,7 +166,7 @@ def why_no_cuda() -> str:
     if importlib.util.find_spec("cupy") is None:
         return f"CuPy is not installed: {extras}" + (f"; and {driver}" if driver else "") + "."
     if driver:
-        return f"{driver}: gpugrad needs one, and a GPU (CuPy is installed)."
+        return f"CuPy is installed, but {driver}."
     try:
         import cupy
 

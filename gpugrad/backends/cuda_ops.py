@@ -20,6 +20,7 @@ from ..plan import Program, identity, single
 from ..shapes import Shape, is_16_bit, is_float, reduced
 from ..symbolic import Graph
 from . import Sink
+from .launch import NARROW
 
 FLOAT32 = np.dtype(np.float32)
 TABLE: dict[str, Callable[..., Any]] = {}
@@ -205,7 +206,7 @@ def getitem(backend: Any, x: Any, *, index: Any) -> Any:
     found = _Index(x, index)
     out = backend.empty(found.stacked, x.dtype)
     if out.size:
-        kernel = movement.gather(x.dtype.itemsize, len(found.lengths))
+        kernel = movement.gather(x.dtype.itemsize, len(found.lengths), out.size >= NARROW)
         _move(backend, kernel, found, found.view, out, backend.runtime.upload(found.at))
     return found.ordered(out)
 
@@ -232,7 +233,7 @@ def write(backend: Any, x: Any, index: Any, value: Any) -> None:
     # The last of equal addresses: the first of them in reverse.
     _, last = np.unique(at[::-1], return_index=True)
     kept = len(at) - 1 - last
-    kernel = movement.scatter(x.dtype.itemsize, len(found.lengths))
+    kernel = movement.scatter(x.dtype.itemsize, len(found.lengths), value.size >= NARROW)
     _move(backend, kernel, found, found.view, value, backend.runtime.upload(at[kept]), backend.runtime.upload(kept))
 
 
@@ -277,7 +278,7 @@ def scatter_add(backend: Any, x: Any, index: Any, value: Any) -> None:
     order = np.argsort(at, kind="stable")
     ordered = at[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    kernel = movement.scatter_add(x.dtype, len(found.lengths))
+    kernel = movement.scatter_add(x.dtype, len(found.lengths), value.size >= NARROW)
     upload = backend.runtime.upload
     _move(
         backend, kernel, found, found.view, value, upload(ordered[starts]), upload(np.append(starts, len(at))), upload(order)

@@ -181,9 +181,13 @@ class CupyBackend:
     def reduce(self, array: Any, axes: tuple[int, ...], how: str, out: Any) -> None:
         """`array` reduced over `axes` in another way than by a sum, into `out`, which has those axes with length 1."""
         program = identity(array.dtype)
-        sinks = [Sink(out, axes)]
-        (kernel,) = launch.kernels(program, array.shape, [array], sinks, how)
-        _Launch(self.runtime, *kernel).fire(self.runtime, [array.data.ptr, out.data.ptr], ())
+        key = (self, how, array.shape, array.strides, array.data.ptr & 15, axes)
+        if key not in program.launches:
+            if len(program.launches) >= LAYOUTS:
+                program.launches.clear()
+            (kernel,) = launch.kernels(program, array.shape, [array], [Sink(out, axes)], how)
+            program.launches[key] = _Launch(self.runtime, *kernel)
+        program.launches[key].fire(self.runtime, [array.data.ptr, out.data.ptr], ())
 
     def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
         lists = []

@@ -22,8 +22,9 @@ NARROW = 1 << 30  # elements: below it a kernel counts in 32 bits
 BLOCKS = 1 << 16  # of an elementwise kernel: the rest is done in turns
 PARAMETERS = 4000  # bytes that a kernel may be given
 OUTPUTS = 16  # of one kernel
-CHUNK_LAST, SPLITS_LAST = 16384, 1024  # elements of one block in a sum over the last axis, and blocks per result
-CHUNK_LEADING, SPLITS_LEADING = 256, 256  # the same for a sum over leading axes
+CHUNK_LAST, SPLITS_LAST = 4096, 1024  # elements of one block in a sum over the last axis, and blocks per result
+CHUNK_LEADING, SPLITS_LEADING = 256, 1024  # the same for a sum over leading axes
+ONE_WARP = 1024  # elements: a longer sum over the last axis takes a whole block
 NARROW_COLUMNS = 16  # a shorter last axis that is kept would not keep a warp busy
 
 
@@ -204,7 +205,11 @@ def reduction(
     if leading:
         tiles, block = -(-results // (32 * width)), (32, cuda.ROWS)
     else:
-        threads = 32 if count <= 1024 else cuda.THREADS
+        threads = cuda.THREADS
+        if count <= ONE_WARP:  # a short sum takes no more threads of a warp than it has packs for
+            threads = 1
+            while threads < 32 and threads * cuda.LANES < count:
+                threads *= 2
         block = (threads, cuda.THREADS // threads)
         tiles = -(-results // block[1])
     pointers = len(inputs) + len(how) * (2 if splits > 1 else 1)

@@ -37,6 +37,14 @@ def version() -> str:
     return ".".join(map(str, _library().getVersion()))
 
 
+def describe() -> str:
+    """The version of NVRTC, or why there is none, in words."""
+    try:
+        return f"NVRTC {version()}"
+    except (ImportError, OSError, RuntimeError) as e:
+        return f"NVRTC cannot be loaded ({e}): install gpugrad[cuda13] or [cuda12], which bring it"
+
+
 @functools.cache
 def target(architecture: str) -> str:
     """What to compile for, so that a GPU of an architecture such as "80" can run it.

@@ -21,7 +21,8 @@ _CUBLAS = {"float16": (2, 68, np.float32), "bfloat16": (14, 68, np.float32), "fl
            "float64": (1, 70, np.float64)}  # fmt: skip
 _FAST_TF32 = 77
 _DEFAULT_ALGORITHM = -1
-_16_BIT, _NO_REDUCED_SUMS = (2, 14), 16  # kinds of operands, and a bit of cuBLAS's math mode
+_16_BIT = (2, 14)  # kinds of operands
+_DEFAULT_MATH, _NO_REDUCED_SUMS = 0, 16  # math modes of cuBLAS
 _bound = threading.local()  # the devices whose context a thread has
 
 
@@ -53,7 +54,7 @@ class Runtime:
         driver = runtime.driverGetVersion()
         return (
             f"{found['name'].decode()}, {found['totalGlobalMem'] / 2**30:.0f} GiB, sm_{self.architecture}; driver for CUDA "
-            f"{driver // 1000}.{driver % 1000 // 10}, NVRTC {nvrtc.version()}"
+            f"{driver // 1000}.{driver % 1000 // 10}, {nvrtc.describe()}"
         )
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
@@ -68,7 +69,7 @@ class Runtime:
         )  # the error above must not keep the buffers of its frames
         with self.active():
             free, total = self.cupy.cuda.runtime.memGetInfo()
-        held = self.cupy.get_default_memory_pool().used_bytes()
+            held = self.cupy.get_default_memory_pool().used_bytes()
         raise errors.out_of_device_memory(size, free, total, held, f"cuda:{self.index}")
 
     def expect(self, text: str) -> None:
@@ -105,11 +106,15 @@ class Runtime:
             self._driver.launchKernel(
                 function.ptr, grid, 1, 1, *block, 1, 0, stream, ctypes.addressof(parameters), 0
             )  # fmt: skip
-            if config._debug:
-                try:
-                    self.cupy.cuda.get_current_stream().synchronize()
-                except self.cupy.cuda.runtime.CUDARuntimeError as e:
-                    raise errors.kernel_failed(str(e), text) from e
+            self._check(text)
+
+    def _check(self, text: str) -> None:
+        """With debug checks on, wait, so that an error is that of what was just asked for."""
+        if config._debug:
+            try:
+                self.cupy.cuda.get_current_stream().synchronize()
+            except self.cupy.cuda.runtime.CUDARuntimeError as e:
+                raise errors.kernel_failed(str(e), text) from e
 
     def _bind(self) -> None:
         """Make the context of this GPU current in this thread: the driver's own calls do not do it by themselves."""
@@ -152,9 +157,10 @@ class Runtime:
         one = numbers.ctypes.data
         with self.active():
             handle = self.cupy.cuda.device.get_cublas_handle()
-            mode = cublas.getMathMode(handle) if kind in _16_BIT else 0
-            if kind in _16_BIT:  # summed in float32 throughout; the handle is CuPy's, too
-                cublas.setMathMode(handle, mode | _NO_REDUCED_SUMS)
+            # 16-bit products are summed in float32 throughout, and float32 is TF32 only if asked for; the handle is CuPy's, too.
+            mode, wanted = cublas.getMathMode(handle), _NO_REDUCED_SUMS if kind in _16_BIT else _DEFAULT_MATH
+            if mode != wanted:
+                cublas.setMathMode(handle, wanted)
             try:
                 if batch == 1:
                     cublas.gemmEx(handle, int(ta), int(tb), m, n, k, one, a[0], kind, a[1], b[0], kind, b[1],
@@ -165,8 +171,9 @@ class Runtime:
                         one + numbers.itemsize, c[0], kind, c[1], c[2], batch, compute, _DEFAULT_ALGORITHM,
                     )  # fmt: skip
             finally:
-                if kind in _16_BIT:
+                if mode != wanted:
                     cublas.setMathMode(handle, mode)
+            self._check("a matrix product by cuBLAS")
 
 
 class _Nothing:

@@ -13,11 +13,12 @@ from . import prelude
 THREADS = 256
 FILES = ("cuda.cuh", "reduce.cuh", "scan.cuh")
 _MOVED = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
-_LOOP = f"for (int64 n = static_cast<int64>(blockIdx.x) * {THREADS} + threadIdx.x; n < a.size; n += static_cast<int64>(gridDim.x) * {THREADS}) {{"  # fmt: skip
+_LOOP = f"for (index n = static_cast<index>(blockIdx.x) * {THREADS} + threadIdx.x; n < a.size; n += static_cast<index>(gridDim.x) * {THREADS}) {{"  # fmt: skip
 
 
-def _text(pointers: str, sizes: str, *kernels: tuple[str, list[str]], before: str = "") -> str:
+def _text(pointers: str, sizes: str, *kernels: tuple[str, list[str]], before: str = "", wide: bool = True) -> str:
     lines = [before] if before else []
+    lines += [f"typedef int{64 if wide else 32} index;  // in which elements are counted"]
     lines += ["struct arguments {", f"    {pointers}", f"    int64 {sizes};", "};", ""]
     for name, body in kernels:
         lines += [f'extern "C" __global__ void __launch_bounds__({THREADS}) {name}(const arguments a) {{']
@@ -28,10 +29,16 @@ def _text(pointers: str, sizes: str, *kernels: tuple[str, list[str]], before: st
 
 def _place(dims: int) -> list[str]:
     """Which of the named elements number n belongs to, and how far from its address it is."""
-    lines = ["const int64 named = n / a.rest;", "int64 r = n % a.rest, at = 0;"]
+    lines = ["const index rest = a.rest, named = n / rest;"]
+    if not dims:
+        return [*lines, "const int64 at = 0;"]
+    lines += ["index r = n % rest;", "int64 at = 0;"]
     for d in reversed(range(dims)):
-        lines += [f"at += r % a.lengths[{d}] * a.steps[{d}];", f"r /= a.lengths[{d}];"]
-    return lines if dims else [lines[0], "const int64 at = 0;"]
+        lines += [
+            f"at += r % static_cast<index>(a.lengths[{d}]) * a.steps[{d}];",
+            f"r /= static_cast<index>(a.lengths[{d}]);",
+        ]
+    return lines
 
 
 def _sizes(dims: int) -> str:
@@ -39,28 +46,30 @@ def _sizes(dims: int) -> str:
 
 
 @functools.cache
-def gather(size: int, dims: int) -> str:
+def gather(size: int, dims: int, wide: bool = True) -> str:
     """to[named, r] = from[address of named + place of r]."""
     t = _MOVED[size]
     body = [_LOOP, *(f"    {x}" for x in _place(dims)), "    a.to[n] = a.from[a.at[named] + at];", "}"]
-    return _text(f"const {t}* from; {t}* to; const int64* at;", _sizes(dims), ("gg_kernel", body))
+    return _text(f"const {t}* from; {t}* to; const int64* at;", _sizes(dims), ("gg_kernel", body), wide=wide)
 
 
 @functools.cache
-def scatter(size: int, dims: int) -> str:
+def scatter(size: int, dims: int, wide: bool = True) -> str:
     """to[address of named + place of r] = from[which of the given is named, r]; no two addresses are equal."""
     t = _MOVED[size]
     body = [
         _LOOP,
         *(f"    {x}" for x in _place(dims)),
-        "    a.to[a.at[named] + at] = a.from[a.which[named] * a.rest + n % a.rest];",
+        "    a.to[a.at[named] + at] = a.from[a.which[named] * rest + n % rest];",
         "}",
     ]
-    return _text(f"{t}* to; const {t}* from; const int64* at; const int64* which;", _sizes(dims), ("gg_kernel", body))
+    return _text(
+        f"{t}* to; const {t}* from; const int64* at; const int64* which;", _sizes(dims), ("gg_kernel", body), wide=wide
+    )
 
 
 @functools.cache
-def scatter_add(dtype: DType, dims: int) -> str:
+def scatter_add(dtype: DType, dims: int, wide: bool = True) -> str:
     """to[address + place of r] += the sum of from[order[i], r] for i of that address, in their order."""
     t = dtype.name
     body = [
@@ -68,12 +77,12 @@ def scatter_add(dtype: DType, dims: int) -> str:
         *(f"    {x}" for x in _place(dims)),
         "    how::partial p = how::add(how::none(), a.to[a.at[named] + at], 0);",
         "    for (int64 i = a.starts[named]; i < a.starts[named + 1]; ++i)",
-        "        p = how::add(p, a.from[a.order[i] * a.rest + n % a.rest], i);",
+        "        p = how::add(p, a.from[a.order[i] * rest + n % rest], i);",
         "    a.to[a.at[named] + at] = how::last(p);",
         "}",
     ]
     pointers = f"{t}* to; const {t}* from; const int64* at; const int64* starts; const int64* order;"
-    return _text(pointers, _sizes(dims), ("gg_kernel", body), before=f"typedef gg_sum_of<{t}> how;")
+    return _text(pointers, _sizes(dims), ("gg_kernel", body), before=f"typedef gg_sum_of<{t}> how;", wide=wide)
 
 
 @functools.cache

@@ -59,7 +59,7 @@ def _public(op: Op) -> Callable[..., Tensor]:
         lines += ["    Has no gradient.", ""]
     dtypes = f"dtypes as in numpy.{op.numpy.__name__}" if op.is_ufunc else "floating-point dtypes are kept"  # type: ignore[union-attr]
     lines += [_SHARED_DOC.format(dtypes=dtypes).strip("\n"), "", "    >>> import gpugrad as gg"]
-    lines += [f"    >>> gg.{op.name}({', '.join(map(repr, args))})", f"    {tensor(value)!r}", "    "]
+    lines += [f"    >>> gg.{op.name}({', '.join(map(repr, args))})", f"    {tensor(value, device='cpu')!r}", "    "]
     function = types.FunctionType(call.__code__, globals(), op.name, None, call.__closure__)
     function.__doc__ = "\n".join(lines)
     function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ struct arguments {
     const float32* i1;
     const float32* i2;
     float32* o0;
+    how0::partial* p0;
     int64 kept;
     int64 reduced;
     int64 chunk;
@@ -75,6 +76,19 @@ extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
             }
         }
     }
+    p0 = gg_across<how0>(p0);
+    if (threadIdx.x == 0 && m < a.kept) {
+        a.p0[(m) * a.splits + split] = p0;
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256) gg_finish(const arguments a) {
+    const index m = static_cast<index>(blockIdx.x) * static_cast<index>(blockDim.y) + threadIdx.y;
+    how0::partial p0 = how0::none();
+    if (m < a.kept)
+        for (index s = threadIdx.x; s < a.splits; s += static_cast<index>(blockDim.x)) {
+            p0 = how0::join(p0, a.p0[m * a.splits + s]);
+        }
     p0 = gg_across<how0>(p0);
     if (threadIdx.x == 0 && m < a.kept) {
         a.o0[m] = how0::last(p0);
