@@ -945,8 +945,11 @@ def _golden(backend: Any) -> dict[str, str]:
     keep("transposed", lambda: gg.wait((x.T * 2).detach()), "")
     keep("row_maximum", lambda: x.detach().max(axis=1), "")
     keep("long_sum", lambda: gg.tensor(rng.random(50_000).astype("float32")).sum(), "")
-    result["scatter_add.cu"] = movement.scatter_add(np.dtype(np.float32), 1, False)
-    result["running_sum.cu"] = movement.scan_chunks(np.dtype(np.float32))
+    for name, text in (
+        ("scatter_add", movement.scatter_add(np.dtype(np.float32), 1, False)),
+        ("running_sum", movement.scan_chunks(np.dtype(np.float32))),
+    ):
+        result[f"{name}.cu"] = text[text.rindex("typedef gg_sum_of") :]
     p, g, m, v = (gg.tape.stand_in(np.dtype(np.float32), gg.get_device("cuda")) for _ in range(4))
     adam = gg.optim.AdamW([leaf(3)])
     with gg.no_grad():
