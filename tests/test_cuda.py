@@ -731,7 +731,9 @@ def _with_zeros(self: Any, program: Program, shape: Any, arrays: Any, scalars: A
         buffer = ctypes.create_string_buffer(packed + kernel.tail)
         parameters = (ctypes.c_void_p * 1)(ctypes.addressof(buffer))
         text = cuda.complete(kernel.text)
-        self.runtime.launch(self.runtime.function(text, "gg_kernel"), text, kernel.grid, kernel.block, parameters)
+        self.runtime.launch(
+            self.runtime.function(text, cuda.entries(text)[0]), text, kernel.grid, kernel.block, parameters
+        )
 
 
 # ----------------------------------------------------------------------------------------------------------- NVRTC

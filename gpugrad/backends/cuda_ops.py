@@ -230,7 +230,7 @@ def cumsum(backend: Any, x: Any, *, axis: int) -> Any:
     totals = backend.empty((outer * inner * chunks,), np.dtype(np.float64))  # 8 bytes each, whatever is summed
     addresses, sizes = [x.data.ptr, out.data.ptr, totals.data.ptr], [n, inner, chunk, chunks]
     if chunks > 1:
-        backend.start(text, addresses, sizes, outer * inner * chunks * movement.THREADS, "gg_totals")
+        backend.start(text, addresses, sizes, outer * inner * chunks * movement.THREADS, "kernel_running_sum_totals")
     backend.start(text, addresses, sizes, outer * inner * chunks * movement.THREADS)
     return out
 

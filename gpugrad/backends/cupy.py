@@ -41,8 +41,9 @@ class _Launch:
         self.arrays = tuple(arrays)  # where the addresses are found among those of inputs and outputs
         self.scalars = tuple(scalars)
         self._text = cuda.complete(kernel.text)
-        self._function = runtime.function(self._text, "gg_kernel")
-        self._finish = (runtime.function(self._text, "gg_finish"), kernel.finish) if kernel.finish else None
+        names = cuda.entries(kernel.text)
+        self._function = runtime.function(self._text, names[0])
+        self._finish = (runtime.function(self._text, names[1]), kernel.finish) if kernel.finish else None
         self._grid, self._block, self._partials = kernel.grid, kernel.block, kernel.partials
         self._head, self._tail = struct.Struct(kernel.head), kernel.tail
 
@@ -224,13 +225,13 @@ class CupyBackend:
                 self.runtime, [device_tiles.data.ptr, device_lists.data.ptr], scalars, len(device_tiles)
             )
 
-    def start(
-        self, text: str, addresses: Sequence[int], sizes: Sequence[int], threads: int, name: str = "gg_kernel"
-    ) -> None:
-        """Launch a kernel of `codegen.movement`: its structure is addresses, then sizes."""
+    def start(self, text: str, addresses: Sequence[int], sizes: Sequence[int], threads: int, name: str = "") -> None:
+        """Launch a kernel of `codegen.movement`, the last of its text if none is named: its structure is addresses, then sizes."""
         parameters = _parameters(struct.pack(f"={len(addresses)}Q{len(sizes)}q", *addresses, *sizes))
         grid = -(-threads // movement.THREADS)
-        self.runtime.launch(self.runtime.function(text, name), text, grid, (movement.THREADS, 1), parameters)
+        self.runtime.launch(
+            self.runtime.function(text, name or cuda.entries(text)[-1]), text, grid, (movement.THREADS, 1), parameters
+        )
 
     def by_cupy(self, name: str, *args: Any, **params: Any) -> Any:
         """A function of CuPy."""

@@ -14,6 +14,8 @@ The first four may move several neighbouring elements at once; "any" moves one a
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -190,7 +192,19 @@ def elementwise(program: Program, layout: Layout) -> str:
             "}",
         ]
     ones = [f"const {t} one_{n} = *a.{n};" for n, t in types.items() if access[n] == "one"]
-    return "\n".join([*lines, *_kernel("gg_kernel", ["const index size = a.size;", *ones, *loops])])
+    return "\n".join([*lines, *_kernel(_called(program), ["const index size = a.size;", *ones, *loops])])
+
+
+def _called(program: Program, what: str = "") -> str:
+    """The name of a kernel, by which profilers list it: the first of its ops, and what is done with the result."""
+    ops = list(dict.fromkeys(i.op.name for i in program.instructions))[:4] or ["copy"]
+    return "_".join(["kernel", *ops, *([what] if what else [])])
+
+
+@functools.cache
+def entries(text: str) -> tuple[str, ...]:
+    """The names of the kernels in a text, in their order."""
+    return tuple(re.findall(r"__global__ void __launch_bounds__\(\d+\) (\w+)\(", text))
 
 
 def _kernel(name: str, lines: Sequence[str]) -> list[str]:
@@ -236,7 +250,7 @@ def many(program: Program, width: int) -> str:
             *(f"    {line}" for line in element(1)),
             "}",
         ]
-    return "\n".join([*numbers, *_body(program), *_kernel("gg_kernel", lines)])
+    return "\n".join([*numbers, *_body(program), *_kernel(_called(program, "many"), lines)])
 
 
 # ---------------------------------------------------------------------------------------------------- reductions
@@ -257,6 +271,7 @@ def reduction(program: Program, layout: Reduction) -> str:
     lines = [f"typedef {h}<{d.name}> how{k};" for k, (h, d) in enumerate(zip(layout.how, program.dtypes, strict=True))]
     lines += _arguments(program, layout.wide, pointers, ["kept", "reduced", "chunk", "splits"], axes) + _body(program)
     outputs = range(len(layout.how))
+    called = _called(program, layout.how[0].removeprefix("gg_").removesuffix("_of"))
     common = [
         "const index tile = blockIdx.x / static_cast<count>(a.splits), split = blockIdx.x % static_cast<count>(a.splits);",
         "const index begin = split * static_cast<index>(a.chunk);",
@@ -314,7 +329,7 @@ def reduction(program: Program, layout: Reduction) -> str:
         else:
             inner = single
         lines += _kernel(
-            "gg_kernel",
+            called,
             [
                 *common,
                 "const index m = tile * static_cast<index>(blockDim.y) + threadIdx.y;",
@@ -335,7 +350,7 @@ def reduction(program: Program, layout: Reduction) -> str:
     else:
         w = layout.width
         lines += _kernel(
-            "gg_kernel",
+            called,
             [
                 *common,
                 f"const index m = {w} * (32 * tile + static_cast<index>(threadIdx.x));",
@@ -361,7 +376,7 @@ def reduction(program: Program, layout: Reduction) -> str:
         )
     if layout.split:
         lines += _kernel(
-            "gg_finish",
+            f"{called}_finish",
             [
                 "const index m = static_cast<index>(blockIdx.x) * static_cast<index>(blockDim.y) + threadIdx.y;",
                 *(f"how{k}::partial p{k} = how{k}::none();" for k in outputs),

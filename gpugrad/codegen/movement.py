@@ -50,7 +50,7 @@ def gather(size: int, dims: int, wide: bool = True) -> str:
     """to[named, r] = from[address of named + place of r]."""
     t = _MOVED[size]
     body = [_LOOP, *(f"    {x}" for x in _place(dims)), "    a.to[n] = a.from[a.at[named] + at];", "}"]
-    return _text(f"const {t}* from; {t}* to; const int64* at;", _sizes(dims), ("gg_kernel", body), wide=wide)
+    return _text(f"const {t}* from; {t}* to; const int64* at;", _sizes(dims), ("kernel_gather", body), wide=wide)
 
 
 @functools.cache
@@ -64,7 +64,10 @@ def scatter(size: int, dims: int, wide: bool = True) -> str:
         "}",
     ]
     return _text(
-        f"{t}* to; const {t}* from; const int64* at; const int64* which;", _sizes(dims), ("gg_kernel", body), wide=wide
+        f"{t}* to; const {t}* from; const int64* at; const int64* which;",
+        _sizes(dims),
+        ("kernel_scatter", body),
+        wide=wide,
     )
 
 
@@ -82,7 +85,7 @@ def scatter_add(dtype: DType, dims: int, wide: bool = True) -> str:
         "}",
     ]
     pointers = f"{t}* to; const {t}* from; const int64* at; const int64* starts; const int64* order;"
-    return _text(pointers, _sizes(dims), ("gg_kernel", body), before=f"typedef gg_sum_of<{t}> how;", wide=wide)
+    return _text(pointers, _sizes(dims), ("kernel_scatter_add", body), before=f"typedef gg_sum_of<{t}> how;", wide=wide)
 
 
 @functools.cache
@@ -100,7 +103,7 @@ def scan_lines(dtype: DType) -> str:
         "}",
     ]
     pointers = f"const {t}* from; {t}* to;"
-    return _text(pointers, "length, inner, size", ("gg_kernel", body), before=f"typedef gg_sum_of<{t}> how;")
+    return _text(pointers, "length, inner, size", ("kernel_running_sums", body), before=f"typedef gg_sum_of<{t}> how;")
 
 
 @functools.cache
@@ -137,4 +140,4 @@ def scan_chunks(dtype: DType) -> str:
         "}",
     ]
     pointers = f"const {t}* from; {t}* to; how::partial* totals;"
-    return _text(pointers, "length, inner, chunk, chunks", ("gg_totals", totals), ("gg_kernel", scan), before=f"typedef gg_sum_of<{t}> how;")  # fmt: skip
+    return _text(pointers, "length, inner, chunk, chunks", ("kernel_running_sum_totals", totals), ("kernel_running_sum", scan), before=f"typedef gg_sum_of<{t}> how;")  # fmt: skip

@@ -46,7 +46,7 @@ GG_DEVICE void body(const arguments& a, const gg_pack<float32, N>& i0, const gg_
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
+extern "C" __global__ void __launch_bounds__(256) kernel_multiply_add_sqrt_divide_many(const arguments a) {
     const int64* const tile = a.tiles + 2 * static_cast<int64>(blockIdx.x);
     const int64* const list = a.lists + 8 * tile[0];
     const float32* const p_i0 = reinterpret_cast<const float32*>(list[0]);

@@ -19,7 +19,7 @@ GG_DEVICE void body(const arguments& a, const gg_pack<bfloat16, N>& i0, gg_pack<
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
+extern "C" __global__ void __launch_bounds__(256) kernel_exp_multiply(const arguments a) {
     const index size = a.size;
     for (index at = 8 * (static_cast<index>(blockIdx.x) * 256 + threadIdx.x); at + 8 <= size; at += 8 * static_cast<index>(gridDim.x) * 256) {
         const gg_pack<bfloat16, 8> i0 = gg_load<8>(a.i0 + at);

@@ -46,7 +46,7 @@ GG_DEVICE void body(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
+extern "C" __global__ void __launch_bounds__(256) kernel_multiply_add_tanh_negative(const arguments a) {
     const index size = a.size;
     const float32 one_i0 = *a.i0;
     for (index at = 4 * (static_cast<index>(blockIdx.x) * 256 + threadIdx.x); at + 4 <= size; at += 4 * static_cast<index>(gridDim.x) * 256) {

@@ -52,7 +52,7 @@ GG_DEVICE void body(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
+extern "C" __global__ void __launch_bounds__(256) kernel_add_maximum_minimum_multiply_sum(const arguments a) {
     const index tile = blockIdx.x / static_cast<count>(a.splits), split = blockIdx.x % static_cast<count>(a.splits);
     const index begin = split * static_cast<index>(a.chunk);
     const index end = begin + a.chunk < a.reduced ? begin + a.chunk : a.reduced;

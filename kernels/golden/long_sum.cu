@@ -24,7 +24,7 @@ GG_DEVICE void body(const gg_pack<float32, N>& i0, gg_pack<float32, N>& o0) {
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
+extern "C" __global__ void __launch_bounds__(256) kernel_copy_sum(const arguments a) {
     const index tile = blockIdx.x / static_cast<count>(a.splits), split = blockIdx.x % static_cast<count>(a.splits);
     const index begin = split * static_cast<index>(a.chunk);
     const index end = begin + a.chunk < a.reduced ? begin + a.chunk : a.reduced;
@@ -57,7 +57,7 @@ extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) gg_finish(const arguments a) {
+extern "C" __global__ void __launch_bounds__(256) kernel_copy_sum_finish(const arguments a) {
     const index m = static_cast<index>(blockIdx.x) * static_cast<index>(blockDim.y) + threadIdx.y;
     how0::partial p0 = how0::none();
     if (m < a.kept)

@@ -22,7 +22,7 @@ GG_DEVICE void body(const arguments& a, const gg_pack<float32, N>& i0, gg_pack<f
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
+extern "C" __global__ void __launch_bounds__(256) kernel_greater_sqrt_where(const arguments a) {
     const index size = a.size;
     for (index at = 4 * (static_cast<index>(blockIdx.x) * 256 + threadIdx.x); at + 4 <= size; at += 4 * static_cast<index>(gridDim.x) * 256) {
         const gg_pack<float32, 4> i0 = gg_load<4>(a.i0 + at);

@@ -5,7 +5,7 @@ struct arguments {
     int64 length, inner, chunk, chunks;
 };
 
-extern "C" __global__ void __launch_bounds__(256) gg_totals(const arguments a) {
+extern "C" __global__ void __launch_bounds__(256) kernel_running_sum_totals(const arguments a) {
     const int64 line = blockIdx.x / a.chunks, chunk = blockIdx.x % a.chunks;
     const int64 base = line / a.inner * a.length * a.inner + line % a.inner;
     const int64 begin = chunk * a.chunk, end = begin + a.chunk < a.length ? begin + a.chunk : a.length;
@@ -15,7 +15,7 @@ extern "C" __global__ void __launch_bounds__(256) gg_totals(const arguments a) {
     if (threadIdx.x == 0) a.totals[blockIdx.x] = p;
 }
 
-extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
+extern "C" __global__ void __launch_bounds__(256) kernel_running_sum(const arguments a) {
     const int64 line = blockIdx.x / a.chunks, chunk = blockIdx.x % a.chunks;
     const int64 base = line / a.inner * a.length * a.inner + line % a.inner;
     const int64 begin = chunk * a.chunk, end = begin + a.chunk < a.length ? begin + a.chunk : a.length;

@@ -5,7 +5,7 @@ struct arguments {
     int64 size, rest, lengths[1], steps[1];
 };
 
-extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
+extern "C" __global__ void __launch_bounds__(256) kernel_scatter_add(const arguments a) {
     for (index n = static_cast<index>(blockIdx.x) * 256 + threadIdx.x; n < a.size; n += static_cast<index>(gridDim.x) * 256) {
         const index rest = a.rest, named = n / rest;
         index r = n % rest;

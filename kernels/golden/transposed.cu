@@ -21,7 +21,7 @@ GG_DEVICE void body(const arguments& a, const gg_pack<float32, N>& i0, gg_pack<f
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) gg_kernel(const arguments a) {
+extern "C" __global__ void __launch_bounds__(256) kernel_multiply_astype_float32(const arguments a) {
     const index size = a.size;
     for (index at = static_cast<index>(blockIdx.x) * 256 + threadIdx.x; at < size; at += static_cast<index>(gridDim.x) * 256) {
         const count c1 = static_cast<count>(at) % a.shape[1];

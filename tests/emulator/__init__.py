@@ -22,6 +22,7 @@ from gpugrad import backends, errors
 from gpugrad.backends import Device, cache, compiler
 from gpugrad.backends.cupy import CupyBackend
 from gpugrad.backends.runtime import Runtime
+from gpugrad.codegen.cuda import entries
 
 HEADER = (Path(__file__).parent / "cuda.h").read_text()
 FLAGS = (
@@ -37,22 +38,17 @@ class _Call(ctypes.Structure):
     )  # fmt: skip
 
 
-def names(text: str) -> list[str]:
-    """The kernels of a text."""
-    return [n for n in ("gg_kernel", "gg_finish", "gg_totals") if f" {n}(const arguments a)" in text]
-
-
 def unit(texts: Iterable[str]) -> str:
     """One source file with many kernels, each text in a namespace of its own."""
     parts = [HEADER]
     for text in texts:
         key = _key(text)
         waits = "true" if "__syncthreads" in text or "__shfl" in text else "false"
-        parts += [*(f"#define {n} {n}_{key}" for n in names(text)), f"namespace space_{key} {{\n{text}\n}}"]
+        parts += [*(f"#define {n} {n}_{key}" for n in entries(text)), f"namespace space_{key} {{\n{text}\n}}"]
         parts += [
             f'extern "C" __attribute__((visibility("default"))) int launch_{n}_{key}(const emulator::Call* call) '
             f"{{ return emulator::launch(space_{key}::{n}, {waits}, call); }}\n#undef {n}"
-            for n in names(text)
+            for n in entries(text)
         ]
     return "\n".join(parts)
 
@@ -94,7 +90,7 @@ class HostRuntime(Runtime):
 
     def prepare(self, texts: Iterable[str]) -> None:
         """Build many kernels at once: one compilation instead of many."""
-        missing = sorted({t for t in texts if (t, "gg_kernel") not in self._found})
+        missing = sorted({t for t in texts if (t, entries(t)[0]) not in self._found})
         for n in range(0, len(missing), 40):
             self._build(missing[n : n + 40])
 
@@ -122,7 +118,7 @@ class HostRuntime(Runtime):
 
         library = ctypes.CDLL(str(cache.obtain(name, build)))
         for text in texts:
-            for n in names(text):
+            for n in entries(text):
                 self._found[text, n] = library[f"launch_{n}_{_key(text)}"]
 
     def launch(self, function: Any, text: str, grid: int, block: tuple[int, int], parameters: Any) -> None:
