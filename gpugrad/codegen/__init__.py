@@ -130,8 +130,6 @@ def _literal(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        if -(2**31) < value < 2**31:
-            return str(value)
         return f"{value}ll" if -(2**63) < value < 2**63 else f"{value % 2**64}ull"
     if math.isnan(value):
         return "GG_NAN"

@@ -33,15 +33,15 @@ GG_DEVICE void body(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1
         const float32 t2 = gg_tanh(t1);
         const float32 t3 = -x1;
         const float32 t4 = gg_exp(t3);
-        const float32 t5 = float32(1) + t4;
+        const float32 t5 = float32(1ll) + t4;
         const float32 t6 = gg_reciprocal(t5);
         const float32 t7 = t2 * t6;
-        const float32 t8 = float32(2) * t7;
+        const float32 t8 = float32(2ll) * t7;
         const float32 x0 = i0[j];
         const float32 t9 = x0 * t8;
         const float32 t10 = t9 * t6;
         const float32 t11 = t2 * t2;
-        const float32 t12 = float32(1) - t11;
+        const float32 t12 = float32(1ll) - t11;
         const float32 t13 = t10 * t12;
         o0[j] = t13;
     }

@@ -33,7 +33,7 @@ GG_DEVICE void body(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1
         const float32 t2 = gg_tanh(t1);
         const float32 t3 = -x0;
         const float32 t4 = gg_exp(t3);
-        const float32 t5 = float32(1) + t4;
+        const float32 t5 = float32(1ll) + t4;
         const float32 t6 = gg_reciprocal(t5);
         const float32 t7 = t2 * t6;
         const float32 t8 = t7 * t7;

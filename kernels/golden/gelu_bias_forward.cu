@@ -17,15 +17,15 @@ GG_DEVICE void body(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1
         const float32 x1 = i1[j];
         const float32 t0 = x0 + x1;
         const float32 t1 = float32(0.5) * t0;
-        const float32 t2 = gg_maximum(t0, float32(-10));
-        const float32 t3 = gg_minimum(t2, float32(10));
+        const float32 t2 = gg_maximum(t0, float32(-10ll));
+        const float32 t3 = gg_minimum(t2, float32(10ll));
         const float32 t4 = t3 * t3;
         const float32 t5 = t4 * t3;
         const float32 t6 = float32(0.044715) * t5;
         const float32 t7 = t3 + t6;
         const float32 t8 = float32(0.7978845608028654) * t7;
         const float32 t9 = gg_tanh(t8);
-        const float32 t10 = float32(1) + t9;
+        const float32 t10 = float32(1ll) + t9;
         const float32 t11 = t1 * t10;
         o0[j] = t11;
     }

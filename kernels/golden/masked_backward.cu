@@ -16,11 +16,11 @@ GG_DEVICE void body(const arguments& a, const gg_pack<float32, N>& i0, const gg_
         const float32 x0 = i0[j];
         const bool t0 = x0 > float32(s0);
         const float32 x1 = i1[j];
-        const float32 t1 = gg_where(t0, x1, float32(0));
+        const float32 t1 = gg_where(t0, x1, float32(0ll));
         const float32 t2 = gg_sqrt(x0);
         const float32 t3 = float32(0.5) / t2;
         const float32 t4 = t1 * t3;
-        const float32 t5 = gg_where(t0, t4, float32(0));
+        const float32 t5 = gg_where(t0, t4, float32(0ll));
         o0[j] = t5;
     }
 }
