@@ -42,7 +42,6 @@ class Index:
                 basic += [slice(None)] * count
                 axis, source = axis + count, source + count
             elif isinstance(i, np.ndarray):
-                found = i.nonzero() if _is_mask(i) and i.ndim else (np.arange(int(i)),) if _is_mask(i) else (i,)
                 if _is_mask(i):
                     for d, n in enumerate(i.shape):
                         if n != x.shape[source + d]:
@@ -53,7 +52,7 @@ class Index:
                         axis += 1
                         places.append(place)
                         continue
-                for part in found:
+                for part in i.nonzero() if _is_mask(i) else (i,):
                     n = x.shape[source]
                     part = part.astype(np.int64)
                     wrong = (part < -n) | (part >= n)
