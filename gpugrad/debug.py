@@ -111,9 +111,9 @@ def check_call(name: str, values: Sequence[Any], v: Any) -> None:
         raise errors.not_finite(name, user_line(), _what(result))
 
 
-def check_gradients(node: Any, arrays: Sequence[Any], upstream: Any) -> None:
-    """Raise FloatingPointError if a backward plan made NaN or infinity of a finite upstream gradient."""
-    if _bad(_host(node, upstream)).any():
+def check_gradients(node: Any, arrays: Sequence[Any], arrived: Sequence[Any]) -> None:
+    """Raise FloatingPointError if a region made NaN or infinity of the finite gradients, or tangents, that arrived."""
+    if any(_bad(_host(node, a)).any() for a in arrived):
         return
     for a in (_host(node, a) for a in arrays):
         if _bad(a).any():

@@ -1,4 +1,4 @@
-"""Functions of functions, with the names and arguments of JAX: `grad`, `value_and_grad`, `vjp`, `jacobian`, `hessian`, `hvp`.
+"""Functions of functions, with the names and arguments of JAX: `grad`, `value_and_grad`, `vjp`, `jvp`, `jacobian`, `hessian`, `hvp`.
 
 The function that is differentiated takes and returns tensors, in nested lists, tuples and dictionaries if it likes; numbers
 and arrays that it is called with become tensors (a list of numbers is a list of tensors). What comes back are tensors. Transforms nest: each differentiates with
@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from . import errors, walk
+from . import errors, push, walk
 from .config import enable_grad, grad_mode
 from .expr import Value, filled
 from .functions.creation import zeros
-from .functions.reductions import sum
 from .functions.shaping import stack
 from .shapes import is_float
 from .tape import Leaf, reachable
@@ -75,14 +74,20 @@ class _Call:
     from here on may itself be differentiated.
     """
 
-    def __init__(self, name: str, f: Callable[..., Any], args: Sequence[Any], chosen: Sequence[int], kwargs: dict[str, Any], has_aux: bool) -> None:  # fmt: skip
+    def __init__(
+        self, name: str, f: Callable[..., Any], args: Sequence[Any], chosen: Sequence[int], kwargs: dict[str, Any], has_aux: bool,
+        tangents: Sequence[Tensor] = (),
+    ) -> None:  # fmt: skip
         given = [_map(lambda a: _as_input(name, a), args[n]) for n in chosen]
         self._made: set[Any] = set()  # leaves of this call
-        self.recorded = _active.depth > 0 or (grad_mode.enabled and any(t.requires_grad for t in _leaves(given)))
+        outer = any(t.requires_grad for t in (*_leaves(given), *tangents))
+        self.recorded = _active.depth > 0 or (grad_mode.enabled and outer)
         with enable_grad():
             own = [_map(self._own, tree) for tree in given]
         self.trees = given
         self.inputs: list[Value] = [t._value for t in _leaves(own)]
+        for v in self.inputs if tangents else ():
+            v.closer(v)  # each is a node of its own, from which its tangent starts
         handed = list(args)
         for n, tree in zip(chosen, own, strict=True):
             handed[n] = _map(lambda t: Tensor(t._value), tree)  # names of its own, which it may write to
@@ -127,6 +132,17 @@ class _Call:
             Tensor(g) if g is not None else zeros(v.shape, v.dtype, v.device)
             for g, v in zip(found, self.inputs, strict=True)
         ]
+
+    def push(self, tangents: Sequence[Tensor]) -> list[Tensor]:
+        """The tangents of the outputs, given those of the inputs."""
+        seeds = {v.node: t._value for v, t in zip(self.inputs, tangents, strict=True)}
+        roots = [t._value for t in self.outputs if t.requires_grad]
+        found = dict(zip(map(id, roots), push.push(roots, seeds, self.recorded), strict=True))
+        answers = []
+        for t in self.outputs:
+            v = found.get(id(t._value))
+            answers.append(zeros(t.shape, t.dtype, t.device) if v is None else Tensor(v))
+        return answers
 
     def returned(self, tree: Any) -> Any:
         """What the function returned, as it is handed on: without a graph, unless that is recorded."""
@@ -219,6 +235,43 @@ def vjp(f: Callable[..., Any], *xs: Any, has_aux: bool = False) -> Any:
     return (y, pull, call.returned(call.aux)) if has_aux else (y, pull)
 
 
+def jvp(f: Callable[..., Any], xs: Sequence[Any], ts: Sequence[Any], has_aux: bool = False) -> Any:
+    """f(*xs), and its derivative at xs in the direction ts: (y, t), by forward mode. With has_aux, (y, t, aux).
+
+    xs: the arguments, in a tuple or list. ts: for each its tangent, with the same nesting and shapes. t, the tangent of the
+    result, has the nesting and shapes of y: the Jacobian times ts. f is recorded as for `vjp`, and walked once, forward.
+
+    Raises ShapeError for tangents that do not fit, DTypeError for arguments that are not of floats.
+
+    >>> import gpugrad as gg
+    >>> gg.jvp(lambda x: x * x, (gg.tensor([1.0, 2.0]),), (gg.tensor([1.0, 10.0]),))
+    (tensor([1., 4.], device='cpu'), tensor([ 2., 40.], device='cpu'))
+    """
+    for name, given in (("xs", xs), ("ts", ts)):
+        if not isinstance(given, (tuple, list)):
+            raise errors.bad_type("jvp", f"{name} must be a tuple or list of arguments, not {type(given).__name__!r}.")
+    tangents = _directions("jvp", xs, ts)
+    call = _Call("jvp", f, xs, range(len(xs)), {}, has_aux, tangents)
+    tangent = _rebuilt(call.result, iter(call.push(tangents)))
+    y = call.returned(call.result)
+    return (y, tangent, call.returned(call.aux)) if has_aux else (y, tangent)
+
+
+def _directions(name: str, xs: Any, ts: Any) -> list[Tensor]:
+    """The leaves of tangents, as tensors like those of the arguments."""
+    points, directions = list(_leaves(xs)), list(_leaves(ts))
+    shapes = [[np.shape(a) if not isinstance(a, Tensor) else a.shape for a in tree] for tree in (points, directions)]
+    if shapes[0] != shapes[1]:
+        raise errors.bad_shape(name, f"the arguments have the shapes {shapes[0]}, their directions {shapes[1]}.")
+    likes = [_as_input(name, a) for a in points]
+    found = [
+        t if isinstance(t, Tensor) else tensor(t, x.dtype, x.device) for t, x in zip(directions, likes, strict=True)
+    ]
+    for t, x in zip(found, likes, strict=True):
+        x._check_gradient(t)
+    return found
+
+
 def jacobian(f: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]:
     """A function that returns all derivatives of f's results: for a result of shape R and an argument of shape A, shape R + A.
 
@@ -271,28 +324,16 @@ def hessian(f: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]:
 def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
     """The Hessian of a function with one number as its result, at x, times v: without making the Hessian.
 
-    v has the nesting and shapes of x, and so has the result: the gradient of the inner product of f's gradient with v.
+    v has the nesting and shapes of x, and so has the result: the derivative of f's gradient along v, forward over reverse.
 
     >>> import gpugrad as gg
     >>> gg.hvp(lambda x: (x**3).sum(), gg.tensor([1.0, 2.0]), gg.tensor([1.0, 10.0]))
     tensor([  6., 120.], device='cpu')
     """
-    directions = [_as_input("hvp", a) for a in _leaves(v)]
-    shapes = [np.shape(a) if not isinstance(a, Tensor) else a.shape for a in _leaves(x)]
-    if [d.shape for d in directions] != shapes:
-        raise errors.bad_shape("hvp", f"x has the shapes {shapes}, v has {[d.shape for d in directions]}.")
-
-    def along(at: Any) -> Any:
-        parts = [sum(g * d) for g, d in zip(_leaves(grad(f)(at)), directions, strict=True)]
-        total = parts[0]
-        for p in parts[1:]:
-            total = total + p
-        return total
-
-    return grad(along)(x)
+    return jvp(grad(f), (x,), (v,))[1]
 
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "value_and_grad", "vjp"]
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 
 def __dir__() -> list[str]:

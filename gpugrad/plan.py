@@ -19,7 +19,7 @@ from .config import PLAN_CACHE, survive_fork
 from .expr import Value, unnamed
 from .ops import Op
 from .shapes import DType
-from .symbolic import BOOL, Adjoint, Graph, Sym, reverse
+from .symbolic import BOOL, Adjoint, Graph, Sym, forward, reverse
 
 Operand = tuple[str, Any]  # ("i", n) an input array, ("s", n) a scalar, ("t", n) a result, ("k", value) a constant
 
@@ -301,6 +301,41 @@ class Backward:
         return {self.names[s] for s in seen if s in self.names}
 
 
+class Dual:
+    """The tangent of a region's output, given those of some inputs: as symbols, and as a program.
+
+    moving: for each input with a tangent, its index, and whether that has a mask. value, mask: the tangent of the output;
+    a value of None is zero everywhere. alias: the one input whose tangent it is, unchanged.
+    """
+
+    __slots__ = ("_program", "_scalars", "alias", "mask", "masks", "names", "nodes", "tangents", "value")
+
+    def __init__(self, plan: Plan, moving: tuple[tuple[int, bool], ...], stored: bool) -> None:
+        nodes, inputs, root = plan.symbols()
+        graph = root.graph
+        self.nodes = nodes
+        self.names: dict[Sym, Any] = {s: ("x", n) for n, s in enumerate(inputs)}
+        self.tangents = {n: Sym(graph, "input", ("t", n), inputs[n].dtype, True, None, ()) for n, _ in moving}
+        self.masks = {n: Sym(graph, "input", ("m", n), BOOL, False, None, ()) for n, masked in moving if masked}
+        found = forward(root, {inputs[n]: Adjoint(t, self.masks.get(n)) for n, t in self.tangents.items()})
+        self.value = found.value if found is not None else None
+        self.mask = found.mask if found is not None else None
+        self.names |= {t: ("t", n) for n, t in self.tangents.items()} | {m: ("m", n) for n, m in self.masks.items()}
+        if stored:
+            self.names.setdefault(root, "y")
+        self.alias = next((n for n, t in self.tangents.items() if t is self.value), None)
+        self._scalars = plan.scalars
+        self._program: Program | None = None
+
+    @property
+    def program(self) -> Program:
+        """The tangent and, if there is one, its mask."""
+        if self._program is None:
+            outputs = [s for s in (self.value, self.mask) if s is not None]
+            self._program = Program(outputs, self.names, self._scalars)
+        return self._program
+
+
 class Request(NamedTuple):
     """What a backward plan is asked for: part of its cache key."""
 
@@ -312,15 +347,16 @@ class Request(NamedTuple):
 
 
 class Plan:
-    """What a structure needs to run: a forward program, and backward programs made when first asked for."""
+    """What a structure needs to run: a forward program, and backward and dual programs made when first asked for."""
 
-    __slots__ = ("_backward", "_needs", "expected", "forward", "key", "reached", "scalars")
+    __slots__ = ("_backward", "_dual", "_needs", "expected", "forward", "key", "reached", "scalars")
 
     def __init__(self, found: Structure) -> None:
         self.key = found.key
         # The symbols are rebuilt from the key alone, so that a plan holds no value of the region it was made for.
         self.scalars = len(found.scalars)
         self._backward: dict[Request, Backward] = {}
+        self._dual: dict[Any, Dual] = {}
         self.expected: set[Any] = set()  # for which (shape, axes) its backward has been announced to the backend
         self._needs: dict[Any, Any] = {}
         nodes, inputs, root = self.symbols()
@@ -367,6 +403,13 @@ class Plan:
         found = self._backward.get(request)
         if found is None:
             found = self._backward[request] = Backward(self, request)
+        return found
+
+    def dual(self, moving: tuple[tuple[int, bool], ...], stored: bool) -> Dual:
+        """The plan of the output's tangent: see `Dual`. stored: the output is there and need not be recomputed."""
+        found = self._dual.get((moving, stored))
+        if found is None:
+            found = self._dual[moving, stored] = Dual(self, moving, stored)
         return found
 
     def needs(self, wanted: tuple[int, ...], stored: bool) -> tuple[tuple[int, ...], bool]:

@@ -3,11 +3,13 @@
 A row is a forward function on arrays, and a vjp written in ops, so that gradients of gradients need nothing more. A vjp
 is given the upstream gradient and the `Call`, and returns one contribution per input: a value, `At` (a gradient that is
 zero but at an index), `Zeroed` (the upstream gradient without the elements of an index), `Product`, `Masked` (a value, and the
-elements that took part), or None.
+elements that took part), or None. Forward, an op that is linear (in all of its inputs together, or in each of them) is its
+own derivative, and declares just that; another has a jvp.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Sequence
@@ -54,21 +56,29 @@ class Call(NamedTuple):
 class StructuralOp:
     """One structural operation.
 
-    forward(xp, *arrays, **params) computes it; vjp(g, call, **params) is its reverse. keeps: what the vjp reads, inputs
-    by index, "y" the output, or "others": for each gradient, the other inputs. moves: it only moves or sums elements, so that masks travel through it.
+    forward(xp, *arrays, **params) computes it; vjp(g, call, **params) is its reverse. linear: "jointly" in all inputs, in
+    "each" of them, or "". keeps: what the derivatives read, inputs by index, "y" the output; one that is linear in each keeps,
+    for each gradient, the other inputs. moves: it only moves or sums elements, so that masks travel through it.
     """
 
-    def __init__(self, forward: Callable[..., Any], keeps: tuple[Any, ...], moves: bool) -> None:
+    def __init__(self, forward: Callable[..., Any], linear: str, keeps: tuple[Any, ...], moves: bool) -> None:
         self.name = forward.__name__
         self.forward = forward
+        self.linear = linear
         self.keeps = keeps
         self.moves = moves
         self.rule: Callable[..., Any] | None = None
+        self.tangent_rule: Callable[..., Any] | None = None
         self.doc = inspect.cleandoc(forward.__doc__ or "")
 
     def vjp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Decorator: the reverse of the op."""
         self.rule = rule
+        return rule
+
+    def jvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorator: the tangent of an op that is not linear, a function of (tangents, call, **params)."""
+        self.tangent_rule = rule
         return rule
 
     def __call__(self, *args: Any, **params: Any) -> Any:
@@ -85,11 +95,13 @@ class StructuralOp:
 TABLE: dict[str, StructuralOp] = {}
 
 
-def structural(*, keeps: tuple[Any, ...] = (), moves: bool = False) -> Callable[[Callable[..., Any]], StructuralOp]:
-    """Decorator: declare a structural op by its forward function."""
+def structural(
+    *, linear: str = "", keeps: tuple[Any, ...] = (), moves: bool = False
+) -> Callable[[Callable[..., Any]], StructuralOp]:
+    """Decorator: declare a structural op by its forward function. What only moves elements is linear."""
 
     def declare(forward: Callable[..., Any]) -> StructuralOp:
-        op = TABLE[forward.__name__] = StructuralOp(forward, keeps, moves)
+        op = TABLE[forward.__name__] = StructuralOp(forward, "jointly" if moves else linear, keeps, moves)
         return op
 
     return declare
@@ -263,15 +275,24 @@ def _extreme(name, numpy_name):
     forward.__doc__ = f"The {name[-3:]}imum over axes, NaN if any is; ties share the gradient evenly."
     op = structural(keeps=(0, "y"))(forward)
 
-    @op.vjp
-    def rule(g, call, *, axes, keepdims):
+    def choice(call, axes):
         x = call.inputs[0]
         y = spread(call.output, x.shape, axes)
         # NaN is no one's equal: where the result is NaN, the NaNs share it.
         chosen = ew.logical_or(x == y, ew.logical_and(ew.isnan(x), ew.isnan(y)))
-        count = collect(ew.where(chosen, np.ones((), x.dtype), 0), axes=axes, keepdims=True)
+        return chosen, collect(ew.where(chosen, np.ones((), x.dtype), 0), axes=axes, keepdims=True)
+
+    @op.vjp
+    def rule(g, call, *, axes, keepdims):
+        chosen, count = choice(call, axes)
         share = reshape(g, shape=count.shape) / count
-        return (Masked(chosen, ew.where(chosen, broadcast_to(share, shape=x.shape), 0)),)
+        return (Masked(chosen, ew.where(chosen, broadcast_to(share, shape=chosen.shape), 0)),)
+
+    @op.jvp
+    def tangent(tangents, call, *, axes, keepdims):
+        chosen, count = choice(call, axes)
+        total = collect(ew.where(chosen, tangents[0], 0), axes=axes, keepdims=True)
+        return reshape(total / count, shape=call.output.shape)
 
     return op
 
@@ -305,7 +326,7 @@ def argwhere(xp, x):
     return xp.argwhere(x)
 
 
-@structural()
+@structural(linear="jointly")
 def cumsum(xp, x, *, axis):
     "Running sum along an axis; 16-bit floats accumulate in float32."
     return xp.cumsum(x, axis, dtype=FLOAT32 if is_16_bit(x.dtype) else None).astype(x.dtype, copy=False)
@@ -320,7 +341,7 @@ def _cumsum(g, call, *, axis):
 # ----------------------------------------------------------------------------------------------- contraction
 
 
-@structural(keeps=("others",))
+@structural(linear="each")
 def matmul(xp, a, b):
     "Matrix product with NumPy's rules for vectors and batches; 16-bit floats accumulate in float32."
     if is_16_bit(a.dtype):
@@ -357,7 +378,7 @@ def _t(x):
     return transpose(x, axes=(*range(n - 2), n - 1, n - 2))
 
 
-@structural(keeps=("others",))
+@structural(linear="each")
 def contract(xp, *xs, inputs, output):
     "Sum of products in einsum's notation; no index is repeated within an operand. 16-bit floats compute in float32."
     text = f"{','.join(inputs)}->{output}"
@@ -388,7 +409,21 @@ def _contract(g, call, *, inputs, output):
 
 def kept(op: StructuralOp, needs: Sequence[bool]) -> tuple[list[int], bool]:
     """The inputs that the vjp reads, by index, and whether it reads the output."""
-    if op.keeps == ("others",):
+    if op.linear == "each":
         wanted = sum(needs)
         return [k for k, n in enumerate(needs) if wanted - n > 0], False
     return [k for k in op.keeps if k != "y"], "y" in op.keeps
+
+
+def tangent(op: StructuralOp, tangents: Sequence[Any], call: Call, params: dict[str, Any]) -> Any:
+    """The tangent of a result, given those of the inputs (None: zero), of which there is at least one."""
+    if op.tangent_rule is not None:
+        return op.tangent_rule(tangents, call, **params)
+    given = [k for k, t in enumerate(tangents) if t is not None]
+    if op.linear == "each":  # the product rule
+        parts = [
+            op(*(t if k == j else x for k, x in enumerate(call.inputs)), **params) for j in given for t in [tangents[j]]
+        ]
+        return functools.reduce(lambda a, b: a + b, parts)
+    dtype = tangents[given[0]].dtype
+    return op(*(np.zeros(s, dtype) if t is None else t for t, s in zip(tangents, call.shapes, strict=True)), **params)

@@ -1,13 +1,13 @@
-"""Symbolic differentiation of a region: partials evaluated on symbols, and the reverse sweep with masks.
+"""Symbolic differentiation of a region: partials evaluated on symbols, and the reverse and the forward sweep, with masks.
 
-Differentiate first, fuse second: a `Graph` of symbols is built from a region's structure, the reverse sweep adds the
-symbols of its gradients, and only then is anything turned into a program. Rules of the op table run here on symbols.
+Differentiate first, fuse second: a `Graph` of symbols is built from a region's structure, a sweep adds the symbols of its
+gradients or of its tangent, and only then is anything turned into a program. Rules of the op table run here on symbols.
 Folding happens only in what the rules build (x * 1, two minus signs); the forward symbols are exactly the ops called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -166,7 +166,7 @@ _PYTHON = {
 
 
 class Adjoint:
-    """The gradient that arrives at a symbol: a value, and the mask of the elements that took part (None: all)."""
+    """The gradient, or the tangent, that arrives at a symbol: a value, and the mask of the elements that took part (None: all)."""
 
     __slots__ = ("mask", "value")
 
@@ -175,7 +175,7 @@ class Adjoint:
         self.mask = mask
 
     def through(self, partial: Any) -> Adjoint | None:
-        """The contribution of local gradient times upstream gradient; None where the partial is the number 0."""
+        """The contribution of local gradient times what has arrived; None where the partial is the number 0."""
         graph, mask, factor = self.value.graph, self.mask, partial
         if isinstance(partial, Masked):
             mask, factor = partial
@@ -196,7 +196,7 @@ class Adjoint:
     def plus(self, other: Adjoint) -> Adjoint:
         graph = self.value.graph
         mask = None
-        if self.mask is not None and other.mask is not None:
+        if self.mask is not None and other.mask is not None and not _complementary(self.mask, other.mask):
             mask = graph.apply(ew.logical_or, (self.mask, other.mask))
         return Adjoint(graph.apply(ew.add, (self.value, other.value)), mask)
 
@@ -235,6 +235,31 @@ def reverse(root: Sym, seed: Adjoint, wanted: Iterable[Sym]) -> dict[Sym, Adjoin
             contribution = contribution.to(a.dtype)
             adjoints[a] = adjoints[a].plus(contribution) if a in adjoints else contribution
     return found
+
+
+def forward(root: Sym, tangents: Mapping[Sym, Adjoint]) -> Adjoint | None:
+    """The tangent of `root`, given those of some symbols below it: one sweep in the order of calls. None where it is zero.
+
+    Every contribution is local gradient times the operand's tangent.
+    """
+    graph = root.graph
+    found = dict(tangents)
+    for s in graph.symbols[: root.number + 1]:
+        if s in found or s.kind != "op" or not s.grad or not any(a in found for a in s.args):
+            continue
+        assert s.op is not None
+        assert s.op.rule is not None
+        graph.default = s.dtype
+        for a, p in zip(s.args, s.op.rule(*s.args, s), strict=True):
+            contribution = found[a].through(p) if a in found else None
+            if contribution is not None:
+                contribution = contribution.to(s.dtype)
+                found[s] = found[s].plus(contribution) if s in found else contribution
+    return found.get(root)
+
+
+def _complementary(a: Sym, b: Sym) -> bool:
+    return (a.is_op(ew.logical_not) and a.args[0] is b) or (b.is_op(ew.logical_not) and b.args[0] is a)
 
 
 def _leads_to(symbols: Sequence[Sym], targets: set[Sym]) -> set[Sym]:

@@ -17,13 +17,14 @@ from . import elementwise as ew
 from .backends import Device, Sink
 from .buffers import is_whole
 from .config import config, set_grad_enabled
-from .expr import Value, constant, filled
-from .ops import Masked, cast, evaluate
+from .expr import Value, filled
+from .ops import Masked
 from .plan import Backward, Request, identity
 from .shapes import DType, Shape, reduced, summed_axes
 from .structural import At, Call, Product, Zeroed, index_add, matmul, setitem, spread, sum_to
-from .symbolic import BOOL, Sym
+from .symbolic import BOOL
 from .tape import LOCK, Called, Leaf, Node, Region, Slot, close, reachable
+from .traced import on_values
 
 
 class Adjoint:
@@ -336,7 +337,7 @@ class Walk:
             if value is not None:
                 receiver.add(value)
         if config.debug:
-            debug.check_gradients(node, [c.array for _, c in contributions], upstream)
+            debug.check_gradients(node, [c.array for _, c in contributions], [upstream])
         return contributions
 
     def _interior(
@@ -356,13 +357,10 @@ class Walk:
         self, node: Region, plan: Backward, ask: list[tuple[int, Node]], extra: Sequence[Any], upstream: Value, mask: Value | None,
         owned: bool,
     ) -> list[tuple[Node, Adjoint]]:  # fmt: skip
-        known = self._known(node, plan, upstream, mask)
-        wanted = [s for s in (*plan.values, *plan.masks) if s is not None]
-        for s in _below(wanted, known):
-            known[s] = _on_values(s, known, node)
-        for s in wanted:  # a condition that is one Python number makes a mask of one piece
-            if not isinstance(known[s], Value):
-                known[s] = filled(node.extent, known[s], BOOL, node.device)
+        seeds = {plan.upstream: upstream}
+        if plan.upstream_mask is not None and mask is not None:
+            seeds[plan.upstream_mask] = mask
+        known = on_values(node, [*plan.values, *plan.masks], seeds, plan.names, plan.nodes)
         for (_, receiver), value in zip(extra, plan.values[len(ask) :], strict=True):
             if value is not None:
                 receiver.add(known[value])
@@ -378,22 +376,6 @@ class Walk:
                     )
                 )
         return contributions
-
-    def _known(self, node: Region, plan: Backward, upstream: Value, mask: Value | None) -> dict[Sym, Any]:
-        """The values that a region's symbols already have: what was saved, and interior nodes somebody still names."""
-        known: dict[Sym, Any] = {plan.upstream: upstream}
-        if plan.upstream_mask is not None:
-            known[plan.upstream_mask] = mask
-        for s, source in plan.names.items():
-            if source == "y" and node.output is not None:
-                known[s] = Value(node.output, node.shape, node.dtype, node.device, True, node, False)
-            elif isinstance(source, tuple) and source[1] in node.saved:
-                known[s] = node.saved[source[1]]
-        for r, s in zip(node.interior, plan.nodes, strict=False):
-            v = r()
-            if v is not None and s.kind == "op":
-                known[s] = v
-        return known
 
     def _through_call(self, node: Called, adjoint: Adjoint, needed: set[Node]) -> None:
         needs = tuple(t is not None and t in needed for t in node.targets)
@@ -494,35 +476,6 @@ def _either(device: Device, a: Any, b: Any) -> Any:
     both = device.backend.copy(a)
     device.backend.accumulate(both, b)
     return both
-
-
-def _below(wanted: Sequence[Sym], known: dict[Sym, Any]) -> list[Sym]:
-    """The symbols to compute for `wanted`, operands first."""
-    seen: set[Sym] = set()
-    stack = [s for s in wanted if s not in known]
-    while stack:
-        s = stack.pop()
-        if s not in seen:
-            seen.add(s)
-            stack.extend(a for a in s.args if a not in known)
-    return sorted(seen, key=lambda s: s.number)
-
-
-def _on_values(s: Sym, known: dict[Sym, Any], node: Region) -> Any:
-    """A symbol of a backward plan as a value, recorded on the tape: this is what create_graph walks."""
-    if s.kind == "const":
-        return s.data
-    if s.kind == "scalar":
-        return node.scalars[s.data]
-    assert s.op is not None
-    args = [known[a] for a in s.args]
-    if s.weak:
-        return evaluate(s.op, args).item()
-    if not any(isinstance(a, Value) for a in args):
-        return constant(np.asarray(evaluate(s.op, args), s.dtype), node.device)
-    with set_grad_enabled(s.grad):
-        value = s.op(*args)
-        return value if value.dtype == s.dtype else cast(s.dtype)(value)
 
 
 def backward(roots: Sequence[tuple[Value, Value]], retain: bool, traced: bool) -> None:

@@ -72,22 +72,52 @@ def test_twenty_functions_against_jax(name: str) -> None:
     direction = np.linspace(-1, 1, args[0].size).reshape(args[0].shape)
     product = gg.hvp(lambda x: f(gg, x, *args[1:]), args[0], direction)
     close(product, np.tensordot(np.asarray(theirs[0][0]), direction, args[0].ndim))
+    # forward mode: of the function, and of what it maps to before it is summed
+    directions = tuple(np.linspace(-1, 1, a.size).reshape(a.shape) for a in args)
+    y, t = gg.jvp(lambda *xs: f(gg, *xs), args, directions)
+    along = jax.jvp(lambda *xs: f(jnp, *xs), tuple(map(jnp.asarray, args)), directions)
+    close(y, expected)
+    close(t, along[1])
+    assert not y.requires_grad
+    assert not t.requires_grad
 
 
+def forward(m: Any, f: Any) -> Any:
+    return lambda x: m.jvp(f, (x,), (1.0,))[1]
+
+
+@pytest.mark.parametrize("modes", ["rrrr", "ffff", "frfr", "rffr"])
 @pytest.mark.parametrize("name", ["sin", "exp", "tanh", "arctan", "sigmoid"])
-def test_nested_to_order_four(name: str) -> None:
+def test_nested_to_order_four(name: str, modes: str) -> None:
     ours, theirs = getattr(gg, name), getattr(jnp, name, None) or jax.nn.sigmoid
     for x in (0.3, -1.1):
         f, g = ours, theirs
-        for _ in range(4):
-            f, g = gg.grad(f), jax.grad(g)
+        for mode in modes:
+            f, g = (gg.grad(f), jax.grad(g)) if mode == "r" else (forward(gg, f), forward(jax, g))
             close(f(x), g(x))
 
 
-def test_derivatives_of_different_orders_are_not_confused() -> None:
+@pytest.mark.parametrize("outer", [gg.grad, lambda f: forward(gg, f)], ids=["reverse", "forward"])
+@pytest.mark.parametrize("inner", [gg.grad, lambda f: forward(gg, f)], ids=["reverse", "forward"])
+def test_derivatives_of_different_orders_are_not_confused(outer: Any, inner: Any) -> None:
     """Siskind and Pearlmutter's two: an inner derivative that uses the outer variable."""
-    assert gg.grad(lambda x: x * gg.grad(lambda y: x + y)(1.0))(1.0).item() == 1.0
-    assert gg.grad(lambda x: x * gg.grad(lambda y: x * y)(2.0))(3.0).item() == 6.0
+    assert outer(lambda x: x * inner(lambda y: x + y)(1.0))(1.0).item() == 1.0
+    assert outer(lambda x: x * inner(lambda y: x * y)(2.0))(3.0).item() == 6.0
+
+
+def test_twenty_functions_third_order_forward_over_forward_over_reverse() -> None:
+    """The derivative of v' H v along v, for the functions whose third derivatives JAX has, too."""
+    for name, (f, args) in FUNCTIONS.items():
+        x, rest = args[0], args[1:]
+        v = np.linspace(-1, 1, x.size).reshape(x.shape)
+
+        def third(m: Any, convert: Any, f: Any = f, x: Any = x, rest: Any = rest, v: Any = v) -> Any:
+            g = m.grad(lambda a: f(m if m is gg else jnp, a, *map(convert, rest)))
+            h = lambda a: m.jvp(g, (a,), (convert(v),))[1]  # noqa: E731
+            return m.jvp(h, (convert(x),), (convert(v),))[1]
+
+        ours, theirs = third(gg, np.asarray), third(jax, jnp.asarray)
+        np.testing.assert_allclose(ours.numpy(), np.asarray(theirs), rtol=1e-10, atol=1e-11, err_msg=name)
     inner = gg.grad(lambda x: gg.grad(lambda y: x * x * y * y)(x * 2))  # d/dx of 2 x x (2 x)
     assert inner(1.5).item() == pytest.approx(12 * 1.5**2)
 
@@ -188,8 +218,47 @@ def test_errors_say_what_to_do() -> None:
         gg.grad(lambda x: x, argnums=2)(1.0)
     with pytest.raises(gg.errors.DTypeError, match="pair"):
         gg.grad(lambda x: x * x, has_aux=True)(1.0)
-    with pytest.raises(gg.errors.ShapeError, match="hvp"):
+    with pytest.raises(gg.errors.ShapeError, match=r"\(3,\).*\(2,\)"):
         gg.hvp(lambda x: (x * x).sum(), V, V[:2])
+    with pytest.raises(gg.errors.DTypeError, match="tuple or list"):
+        gg.jvp(gg.sin, V, V)
+    with pytest.raises(gg.errors.DTypeError, match=r"float32.*float64"):
+        gg.jvp(gg.sin, (V,), (gg.ones(3, dtype="float32"),))
+    with pytest.raises(gg.errors.DTypeError, match="int64"):
+        gg.jvp(gg.sin, (np.arange(3),), (np.ones(3),))
+
+
+def test_jvp_of_nested_arguments_and_results() -> None:
+    def f(p: Any, s: Any) -> Any:
+        return {"a": p["x"] * s, "b": [p["y"].sum(), 3.0], "c": p["x"]}, {"seen": p["x"]}
+
+    y, t, aux = gg.jvp(f, [{"x": V, "y": V + 1}, 2.0], [{"x": np.ones(3), "y": V}, 10.0], has_aux=True)
+    assert y["a"].tolist() == (2 * V).tolist()
+    assert t["a"].tolist() == (2 + 10 * V).tolist()
+    assert t["b"][0].item() == pytest.approx(V.sum())
+    assert t["b"][1].item() == 0  # a result that does not depend on the arguments
+    assert t["c"].tolist() == [1, 1, 1]
+    assert aux["seen"].tolist() == V.tolist()
+
+
+def test_jvp_is_recorded_when_something_outside_requires_grad() -> None:
+    w = gg.tensor(2.0, requires_grad=True)
+    _, t = gg.jvp(lambda x: w * x * x, (3.0,), (1.0,))  # 2 w x
+    t.backward()
+    assert w.grad.item() == 6
+    v = gg.tensor(5.0, requires_grad=True)
+    _, t = gg.jvp(lambda x: x**3, (2.0,), (v,))
+    t.backward()
+    assert v.grad.item() == 12
+
+
+def test_jvp_where_the_function_writes_to_its_argument() -> None:
+    def f(x: Any) -> Any:
+        x[0] = x[1] * 3
+        x *= 2
+        return x
+
+    assert gg.jvp(f, (V,), (np.array([1.0, 10.0, 100.0]),))[1].tolist() == [60, 20, 200]
 
 
 def test_a_failing_function_leaves_nothing_behind() -> None:

@@ -451,3 +451,22 @@ def test_bits_of_library_functions_do_not_depend_on_the_layout(op: Op, rng: np.r
             given = call(op, *(shared(a) for a in strided)).numpy()
             plain = call(op, *(gg.tensor(np.ascontiguousarray(a)) for a in strided)).numpy()
             assert same_bits(given, plain)
+
+
+@pytest.mark.parametrize("op", SMOOTH, ids=lambda o: o.name)
+def test_forward_mode_agrees_with_reverse(op: Op, rng: np.random.Generator) -> None:
+    """The dual plan and the backward plan come from the same partials: t' J' w is w' J t."""
+    args = sample(op, rng)
+    wrt = differentiable(op)
+    ts = {n: rng.standard_normal(7) for n in wrt}
+    w = rng.standard_normal(7)
+
+    def f(*xs: gg.Tensor) -> gg.Tensor:
+        rest = iter(xs)
+        return call(op, *(next(rest) if n in ts else a for n, a in enumerate(args)))
+
+    y, pull = gg.vjp(f, *(args[n] for n in wrt))
+    value, tangent = gg.jvp(f, [args[n] for n in wrt], list(ts.values()))
+    assert same_bits(value.numpy(), y.numpy())
+    expected = sum((g.numpy() * t).sum() for g, t in zip(pull(w), ts.values(), strict=True))
+    np.testing.assert_allclose((tangent.numpy() * w).sum(), expected, rtol=1e-11, atol=1e-12)

@@ -29,7 +29,7 @@ LAYERS = [
     "ops", "coefficients", "elementwise", "operators", "structural",
     "debug", "expr", "symbolic",
     "plan", "backends",
-    "codegen", "codegen.host", "codegen.cuda", "codegen.movement", "backends.threads", "backends.numpy", "backends.cache", "backends.compiler", "backends.native", "backends.cpu", "backends.nvrtc", "backends.runtime", "backends.launch", "backends.addresses", "backends.cuda_ops", "backends.cupy", "tape", "walk",
+    "codegen", "codegen.host", "codegen.cuda", "codegen.movement", "backends.threads", "backends.numpy", "backends.cache", "backends.compiler", "backends.native", "backends.cpu", "backends.nvrtc", "backends.runtime", "backends.launch", "backends.addresses", "backends.cuda_ops", "backends.cupy", "tape", "traced", "walk", "push",
     "tensor", "autograd",
     "functions.creation", "functions.elementwise", "functions.shaping", "functions.indexing", "functions.reductions",
     "functions.contraction", "functions", "functional", "random", "serialize",

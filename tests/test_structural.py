@@ -11,6 +11,7 @@ import pytest
 import scipy.special
 
 import gpugrad as gg
+from gpugrad import structural
 
 jax.config.update("jax_enable_x64", True)
 R = np.random.default_rng(3)
@@ -258,3 +259,40 @@ def test_methods_are_the_functions() -> None:
     assert abs(-x).tolist() == x.tolist()
     assert x.dot(x).tolist() == (x @ x).tolist()
     assert x.argmax().item() == 3
+
+
+@pytest.mark.parametrize("op", [o for o in structural.TABLE.values() if o.rule is not None], ids=lambda o: o.name)
+def test_every_op_has_a_tangent(op: structural.StructuralOp) -> None:
+    """What can be differentiated in reverse can be forward, too: it is linear, or declares a jvp."""
+    assert op.linear in ("", "each", "jointly")
+    assert bool(op.linear) != (op.tangent_rule is not None)
+
+
+@pytest.mark.parametrize(("ours", "args"), [(c[1], c[3]) for c in CASES], ids=[c[0] for c in CASES])
+def test_forward_mode_is_the_transpose_of_reverse(ours: Callable, args: list[np.ndarray]) -> None:
+    r = np.random.default_rng(8)
+    f = lambda *xs: gg.square(ours(gg, *xs))  # noqa: E731
+    ts = [r.standard_normal(x.shape) for x in args]
+    y, pull = gg.vjp(f, *args)
+    w = r.standard_normal(y.shape)
+    expected = sum(float((g.numpy() * t).sum()) for g, t in zip(pull(w), ts, strict=True))
+    value, tangent = gg.jvp(f, args, ts)
+    np.testing.assert_array_equal(value.numpy(), y.numpy())
+    np.testing.assert_allclose((tangent.numpy() * w).sum(), expected, rtol=1e-11, atol=1e-11)
+    # recorded, the same tangent comes from values instead of a dual plan
+    traced = gg.jvp(f, args, [gg.tensor(t, requires_grad=True) for t in ts])[1]
+    np.testing.assert_allclose(traced.detach().numpy(), tangent.numpy(), rtol=1e-12, atol=1e-13)
+
+
+def test_tangents_carry_masks_as_gradients_do() -> None:
+    """An element that did not take part contributes 0 forward, too, where its local gradient is infinite."""
+    x, t = np.array([0.0, 4.0]), np.array([1.0, 8.0])
+    for f in (
+        lambda x: gg.where(x > 0, gg.sqrt(x), 0.0),
+        lambda x: gg.sqrt(gg.where(x > 0, x, 0.0)),
+        lambda x: gg.sqrt(gg.reshape(gg.where(x > 0, x, 0.0), (2, 1))).reshape(2),  # across regions
+        lambda x: gg.sqrt(gg.concatenate([np.zeros(1), x[1:]])),  # what is joined to it has no tangent
+    ):
+        assert gg.jvp(f, (x,), (t,))[1].tolist() == [0, 2]
+        traced = gg.jvp(f, (x,), (gg.tensor(t, requires_grad=True),))[1]
+        assert traced.tolist() == [0, 2]
