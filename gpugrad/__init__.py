@@ -56,6 +56,7 @@ from .functions.reductions import (
 )  # fmt: skip
 from .functions.shaping import broadcast_to, concatenate, expand_dims, moveaxis, ravel, split, squeeze, stack, swapaxes
 from .serialize import load, save
+from .stationary import StationaryPoint, stationary_point
 from .tensor import Tensor, asarray, from_dlpack, matmul, power, reshape, tensor, transpose, wait
 
 __version__ = "0.1.0"
@@ -64,12 +65,12 @@ array = tensor
 globals().update(_ELEMENTWISE)  # one row, one op: the table is the only list of these
 
 __all__ = [
-    "Device", "Tensor", "all", "any", "arange", "argmax", "argmin", "argsort", "array", "asarray", "autograd",
+    "Device", "StationaryPoint", "Tensor", "all", "any", "arange", "argmax", "argmin", "argsort", "array", "asarray", "autograd",
     "broadcast_to", "clip", "concatenate", "config", "cumsum", "debug", "device", "dot", "einsum", "empty", "empty_like",
     "enable_grad", "errors", "expand_dims", "eye", "flip", "from_dlpack", "full", "full_like", "get_device", "grad", "graph", "hessian", "hvp", "jacobian", "jvp", "linspace", "load",
     "log_softmax", "logsumexp", "matmul", "max", "mean", "memory", "min", "moveaxis", "nn", "no_grad", "nonzero", "ones",
     "ones_like", "optim", "pad", "power", "prod", "random", "ravel", "repeat", "reshape", "roll", "round", "save",
-    "set_default_device", "set_grad_enabled", "softmax", "sort", "split", "squeeze", "stack", "std", "sum", "swapaxes",
+    "set_default_device", "set_grad_enabled", "softmax", "sort", "split", "squeeze", "stack", "stationary_point", "std", "sum", "swapaxes",
     "take", "take_along_axis", "tensor", "tensordot", "tile", "transpose", "value_and_grad", "var", "vjp", "wait", "where", "zeros", "zeros_like",
 ]  # fmt: skip
 _PUBLIC = sorted({*__all__, *_ELEMENTWISE})

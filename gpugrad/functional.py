@@ -7,6 +7,8 @@ respect to inputs of its own, which are values on the tape, so that derivatives 
 
 from __future__ import annotations
 
+import functools
+import operator
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -17,6 +19,7 @@ from . import errors, push, walk
 from .config import enable_grad, grad_mode
 from .expr import Value, filled
 from .functions.creation import zeros
+from .functions.reductions import sum
 from .functions.shaping import stack
 from .shapes import is_float
 from .tape import Leaf, reachable
@@ -324,13 +327,20 @@ def hessian(f: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]:
 def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
     """The Hessian of a function with one number as its result, at x, times v: without making the Hessian.
 
-    v has the nesting and shapes of x, and so has the result: the derivative of f's gradient along v, forward over reverse.
+    v has the nesting and shapes of x, and so has the result: the gradient of the inner product of f's gradient with v.
+    (Reverse over reverse: measured faster than `jvp` of the gradient, which must keep track of what takes part.)
 
     >>> import gpugrad as gg
     >>> gg.hvp(lambda x: (x**3).sum(), gg.tensor([1.0, 2.0]), gg.tensor([1.0, 10.0]))
     tensor([  6., 120.], device='cpu')
     """
-    return jvp(grad(f), (x,), (v,))[1]
+    directions = _directions("hvp", x, v)
+
+    def along(at: Any) -> Any:
+        parts = [sum(g * d) for g, d in zip(_leaves(grad(f)(at)), directions, strict=True)]
+        return functools.reduce(operator.add, parts)
+
+    return grad(along)(x)
 
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]

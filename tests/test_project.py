@@ -32,7 +32,7 @@ LAYERS = [
     "codegen", "codegen.host", "codegen.cuda", "codegen.movement", "backends.threads", "backends.numpy", "backends.cache", "backends.compiler", "backends.native", "backends.cpu", "backends.nvrtc", "backends.runtime", "backends.launch", "backends.addresses", "backends.cuda_ops", "backends.cupy", "tape", "traced", "walk", "push",
     "tensor", "autograd",
     "functions.creation", "functions.elementwise", "functions.shaping", "functions.indexing", "functions.reductions",
-    "functions.contraction", "functions", "functional", "random", "serialize",
+    "functions.contraction", "functions", "functional", "stationary", "random", "serialize",
     "nn.module", "nn.init", "nn.functional", "nn.layers", "nn", "optim", "graph", "", "demo", "__main__",
 ]  # fmt: skip
 # Imported when first used, not with the module: nothing below depends on them being there.
