@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -315,9 +317,16 @@ def test_a_formula_that_asks_for_a_value_is_taken_parameter_by_parameter() -> No
     assert q.tolist() == [3 - 6 * 36]
 
 
-def test_an_interrupt_waits_for_a_block_that_must_not_be_cut() -> None:
-    import signal
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """SIGINT as a terminal's program has it: one that a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
+
+@pytest.mark.usefixtures("interrupts")
+def test_an_interrupt_waits_for_a_block_that_must_not_be_cut() -> None:
     from gpugrad.backends.threads import uninterrupted
 
     done = []
@@ -333,10 +342,8 @@ def test_an_interrupt_waits_for_a_block_that_must_not_be_cut() -> None:
     assert done == [1]
 
 
-@pytest.mark.usefixtures("native")
+@pytest.mark.usefixtures("native", "interrupts")
 def test_an_interrupt_comes_before_a_step_or_after_it() -> None:
-    import signal
-
     p, optimizer = trained(1)
     run = gg.tape.apply_to_many
 
