@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import errors, graph, nn, optim, random
+from . import errors, nn, optim, random
 from .backends import default_device, device
 from .config import no_grad
 from .functions.reductions import argmax, mean
@@ -124,7 +124,7 @@ def step(net: nn.Module, images: Any, labels: Any) -> Tensor:
 def draw(loss: Tensor, net: nn.Module, path: str) -> None:
     """The computational graph of one step, as it is before backward frees it."""
     with open(path, "w", encoding="utf-8") as f:
-        f.write(graph.build(loss, dict(net.named_parameters())).to_svg())
+        f.write(loss.graph(dict(net.named_parameters())).to_svg())
 
 
 def score(net: nn.Module, images: Any, labels: Any) -> float:

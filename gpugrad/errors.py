@@ -179,6 +179,17 @@ def graph_freed(op: str) -> GraphError:
     )
 
 
+def graph_gone(op: str) -> GraphError:
+    return GraphError(
+        f"the graph behind this tensor was freed by a backward (at {op!r}): look at it before, or keep it with "
+        f"y.backward(retain_graph=True)."
+    )
+
+
+def graph_cycle(a: str, b: str) -> GraphError:
+    return GraphError(f"not a computational graph: {a} is an operand of {b}, but comes after it.")
+
+
 def input_without_grad(index: int) -> GraphError:
     return GraphError(f"inputs[{index}] does not require grad, so it has no gradient. Make it with requires_grad=True.")
 

@@ -33,11 +33,12 @@ class Value(Operators):
     owned: the library allocated the buffer and never handed it out. absorbed: a weak reference to the node of the
     region that has computed it on the way to something else (None: not yet). slot: where its gradient is to be kept.
     number, started: of this op, and of the earliest op of the pending expression: no more ops than that lie between.
-    first, last: the same for the buffers read. weight, fan_in: bounds on its ops and its inputs.
+    first, last: the same for the buffers read. weight, fan_in: bounds on its ops and its inputs. label: the name that the user
+    gave it; not there if none was given.
     """
 
     __slots__ = (
-        "__weakref__", "absorbed", "args", "array", "device", "dtype", "fan_in", "first", "last", "line", "node",
+        "__weakref__", "absorbed", "args", "array", "device", "dtype", "fan_in", "first", "label", "last", "line", "node",
         "number", "op", "owned", "requires_grad", "shape", "slot", "started", "weight",
     )  # fmt: skip
 
@@ -73,6 +74,8 @@ class Value(Operators):
     def __gpugrad_structural__(self, op: Any, args: tuple[Any, ...], params: dict[str, Any]) -> Value:
         return self.caller(op, args, params)
 
+    label: str
+    labelled = False  # whether any value has a label: those who would have to look save themselves the way
     closer: Any = None  # how a value is computed, and how a structural op is called: given by gpugrad.tape
     caller: Any = None
 

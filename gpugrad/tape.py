@@ -30,9 +30,14 @@ survive_fork(LOCK)  # registered after the locks that are taken inside it, and s
 
 
 class Slot:
-    """Where the gradient of a tensor is kept. A tensor and its value both point here; it points to neither."""
+    """Where the gradient of a tensor is kept. A tensor and its value both point here; it points to neither.
 
-    __slots__ = ("__weakref__", "adding", "epoch", "hooks", "invalid", "spare", "value")
+    label, path: the name that the user gave the tensor, and its path as a parameter; not there if it has none.
+    """
+
+    __slots__ = ("__weakref__", "adding", "epoch", "hooks", "invalid", "label", "path", "spare", "value")
+    label: str
+    path: str
 
     def __init__(self) -> None:
         self.hooks: list[Callable[[Value], Value | None]] = []  # of a leaf, whatever value it has
@@ -80,10 +85,24 @@ class Slot:
 
 
 class Node:
-    """What every node of the tape has. targets: the nodes that its gradients go to."""
+    """What every node of the tape has. targets: the nodes that its gradients go to. made: its value, while somebody has it."""
 
-    __slots__ = ("__weakref__", "device", "dtype", "freed", "hooks", "line", "number", "shape", "slot", "targets")
+    __slots__ = (
+        "__weakref__",
+        "device",
+        "dtype",
+        "freed",
+        "hooks",
+        "label",
+        "line",
+        "made",
+        "number",
+        "shape",
+        "slot",
+        "targets",
+    )
 
+    label: str  # the name that the user gave its value; not there if none was given
     name = "node"
     moves = True  # a mask that arrives here is of use
 
@@ -94,6 +113,7 @@ class Node:
         self.device = value.device
         self.targets = targets
         self.line = value.line
+        self.made = weakref.ref(value)
         self.hooks: list[Callable[[Value], Value | None]] = []
         self.slot: Slot | None = None  # where retain_grad wants the gradient
         self.freed = False
@@ -124,7 +144,8 @@ class Region(Node):
     """A closed elementwise expression: one node, whatever number of ops it holds.
 
     wanted: the inputs that a gradient can flow to, aligned with `targets`. saved: the inputs that backward reads. output: the
-    buffer it wrote, if backward reads it. axes: what it was summed over, None if it was not.
+    buffer it wrote, if backward reads it. axes: what it was summed over, None if it was not. For whoever looks at it, others:
+    the inputs that are not saved, while somebody has them; labels: the names that ops, or ~inputs, were given.
     """
 
     __slots__ = (
@@ -132,6 +153,8 @@ class Region(Node):
         "dtypes",
         "extent",
         "interior",
+        "labels",
+        "others",
         "output",
         "plan",
         "retained",
@@ -158,6 +181,11 @@ class Region(Node):
         self.dtypes = [a.dtype for a in inputs]
         keep, reads_output = plan.needs(wanted, axes is None)
         self.saved = {n: inputs[n] for n in keep}
+        self.others = {n: weakref.ref(a) for n, a in enumerate(inputs) if n not in self.saved}
+        self.labels: dict[int, str] = {}
+        if Value.labelled:
+            calls = [(n, v) for n, v in enumerate(found.nodes)] + [(~n, a) for n, a in enumerate(inputs)]
+            self.labels = {n: v.label for n, v in calls if hasattr(v, "label")}
         self.output = array if reads_output else None
         self.interior = list(map(weakref.ref, interior))
         self.retained: dict[int, Slot] = {}
@@ -191,9 +219,9 @@ class Region(Node):
 
 
 class Called(Node):
-    """A call of a structural op."""
+    """A call of a structural op. inputs: those that backward reads. others: the rest, while somebody has them."""
 
-    __slots__ = ("inputs", "op", "output", "params", "shapes")
+    __slots__ = ("inputs", "op", "others", "output", "params", "shapes")
 
     def __init__(self, op: StructuralOp, inputs: Sequence[Value], params: dict[str, Any], output: Value) -> None:
         super().__init__(output, tuple(a.node if a.requires_grad else None for a in inputs))
@@ -202,6 +230,7 @@ class Called(Node):
         self.params = params
         self.shapes = tuple(a.shape for a in inputs)
         self.inputs: tuple[Value | None, ...] = tuple(a if n in keep else None for n, a in enumerate(inputs))
+        self.others = {n: weakref.ref(a) for n, a in enumerate(inputs) if n not in keep}
         self.output = output.array if reads_output else None
 
     @property

@@ -11,7 +11,7 @@ import math
 import operator
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,9 @@ from .ops import TABLE, Op, cast
 from .shapes import DType, Shape, broadcast, is_float, normalize_axes, reshape_target
 from .structural import StructuralOp
 from .tape import Leaf, Slot, close
+
+if TYPE_CHECKING:
+    from .graph import Graph
 
 _UFUNCS = {op.numpy: op for op in TABLE.values() if op.is_ufunc}
 _CUPY_NAMES = {"true_divide": ew.divide, "abs": ew.absolute}
@@ -142,6 +145,53 @@ class Tensor(Operators):
     def nbytes(self) -> int:
         """The bytes that the elements take."""
         return self.size * self.dtype.itemsize
+
+    @property
+    def name(self) -> str:
+        """What pictures and explanations of the graph call this tensor; "" if it was given no name.
+
+        >>> import gpugrad as gg
+        >>> w = gg.tensor([1.0, 2.0], requires_grad=True, name="w")
+        >>> loss = (w * w).sum()
+        >>> loss.name = "loss"
+        >>> [v.name for v in loss.graph().variables]
+        ['w', 'z1', 'loss']
+        """
+        own = getattr(self._value, "label", "")
+        return getattr(self._slot, "label", own) if self.is_leaf else own
+
+    @name.setter
+    def name(self, name: str) -> None:
+        if not isinstance(name, str) or not name:
+            raise errors.bad_type("name", f"the name of a tensor must be a string that is not empty, not {name!r}.")
+        Value.labelled = True
+        self._value.label = name
+        if self._slot is not None:
+            self._slot.label = name  # the values that a leaf will have after a write have it, too
+        # What the graph will show when this tensor is gone.
+        v = self._value
+        region = v.absorbed() if v.absorbed is not None else None
+        if isinstance(region, tape.Region):
+            region.labels[region.find(v)] = name
+        if v.node is not None:
+            v.node.label = name
+
+    def graph(self, names: Mapping[str, Tensor] | None = None) -> Graph:
+        """The computational graph recorded behind this tensor, to look at: see `gpugrad.graph.Graph`.
+
+        Computes the tensor if it is pending. names: tensors by the name that they shall have here, such as
+        ``dict(net.named_parameters())``. One computed without gradient is a graph of a single leaf.
+
+        Raises GraphError for a graph that `backward` has freed.
+
+        >>> import gpugrad as gg
+        >>> x = gg.tensor(2.0, requires_grad=True)
+        >>> gg.sin(x * x).graph()
+        Graph of f: 2 operations, 3 variables (1 leaf), 1 region
+        """
+        from .graph import build  # above this module, and needed only here
+
+        return build(self, names)
 
     @property
     def T(self) -> Tensor:
@@ -867,16 +917,23 @@ def reshape(x: Any, shape: Any) -> Tensor:
 # ------------------------------------------------------------------------------------------------------ creation
 
 
-def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
+) -> Tensor:
     """A tensor holding a copy of `data`: a number, nested lists, an array or a tensor.
 
     dtype: NumPy's choice if not given (Python floats are float64). device: the default device, or that of a tensor.
+    name: what pictures and explanations of the graph call it.
     Raises DTypeError for data that are not numbers, and for requires_grad with integers or booleans.
 
     >>> import gpugrad as gg
     >>> gg.tensor([1.0, 2.0], requires_grad=True)
     tensor([1., 2.], device='cpu', requires_grad=True)
     """
+    if name is not None:
+        named = tensor(data, dtype, device, requires_grad)
+        named.name = name
+        return named
     if isinstance(data, Tensor):
         device = data.device if device is None else device
         data = data._host()

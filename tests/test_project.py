@@ -33,10 +33,10 @@ LAYERS = [
     "tensor", "autograd",
     "functions.creation", "functions.elementwise", "functions.shaping", "functions.indexing", "functions.reductions",
     "functions.contraction", "functions", "functional", "stationary", "random", "serialize",
-    "nn.module", "nn.init", "nn.functional", "nn.layers", "nn", "optim", "graph", "", "demo", "__main__",
+    "nn.module", "nn.init", "nn.functional", "nn.layers", "nn", "optim", "graph.nodes", "graph.layout", "graph.svg", "graph.text", "graph.record", "graph", "", "demo", "__main__",
 ]  # fmt: skip
 # Imported when first used, not with the module: nothing below depends on them being there.
-LAZY = {("backends", "backends.cpu"), ("backends", "backends.cupy"), ("backends", "backends.runtime"), ("tensor", ""),
+LAZY = {("backends", "backends.cpu"), ("backends", "backends.cupy"), ("backends", "backends.runtime"), ("tensor", ""), ("tensor", "graph"),
         ("debug", "backends.launch"), ("debug", "codegen.host")}  # fmt: skip
 
 

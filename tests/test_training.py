@@ -345,32 +345,6 @@ def test_equal_seeds_repeat() -> None:
 # ------------------------------------------------------------------------------------------ graph, demo, command line
 
 
-def test_the_picture_of_a_graph() -> None:
-    net = gg.nn.Sequential(gg.nn.Linear(2, 3), gg.nn.ReLU(), gg.nn.Linear(3, 2))
-    names = dict(net.named_parameters())
-    loss = F.cross_entropy(net(gg.ones((4, 2), dtype="float32")), [0, 1, 0, 1])
-    graph = gg.graph.build(loss, names)
-    assert {i.label for i in graph.items if i.kind == "leaf"} == set(names)
-    assert [i.label for i in graph.items if i.kind == "root"] == ["f"]
-    assert {"matmul", "relu", "exp", "sum"} <= {i.label for i in graph.items if i.kind == "op"}
-    assert all(a < b for a, b in graph.edges), "numbered in topological order: no cycles"
-    svg = xml.etree.ElementTree.fromstring(graph.to_svg())
-    circles = [e for e in svg if e.tag.endswith("circle")]
-    assert len(circles) == sum(i.kind != "op" for i in graph.items)
-    loss.backward()
-    with pytest.raises(gg.errors.GraphError, match="freed"):
-        gg.graph.build(loss)
-
-
-def test_a_shared_variable_is_shown_once_and_labels_are_escaped() -> None:
-    x = gg.tensor(2.0, requires_grad=True)
-    graph = gg.graph.build(x * x + x, {'<x "1">': x})
-    assert [i.kind for i in graph.items].count("leaf") == 1
-    xml.etree.ElementTree.fromstring(graph.to_svg())
-    assert "<x" not in graph.to_mermaid()
-    assert len(gg.graph.build(gg.ones(2) * 2).items) == 1
-
-
 def test_demo_learns_and_writes_what_it_promises(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     accuracy = demo.run(str(tmp_path), seed=1, epochs=3, quiet=True)
     assert accuracy > 0.85

@@ -51,6 +51,10 @@ class Module:
         known: set[int] = self.__dict__.setdefault("_trained", set())
         known.update(id(t) for _, t in _find(name, value, Tensor) if t.requires_grad)
         object.__setattr__(self, name, value)
+        if isinstance(value, (Tensor, Module, list, tuple, dict)):
+            for path, p in self.named_parameters():  # the outermost module gives a parameter its whole path
+                if p._slot is not None:
+                    p._slot.path = path
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes."""

@@ -1,0 +1,54 @@
+"""What a computational graph is made of, as data: nodes and the edges between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..shapes import DType, Shape
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Node:
+    """A variable or an operation.
+
+    number: its place in the forward order. kind: "leaf" (a variable with no inputs), "intermediate", "root", or "operation".
+    op: the operation, or the one that computes the variable; "" for a leaf. name: of a variable. shape, dtype, device: of the
+    variable, or of the operation's result. region: the number of the region it is computed in, None outside of one.
+    requires_grad: whether gradients reach it. operands: the nodes that it is computed from, and Python numbers, by position.
+    """
+
+    number: int
+    kind: str
+    op: str
+    name: str
+    shape: Shape
+    dtype: DType
+    device: str
+    region: int | None
+    requires_grad: bool
+    operands: tuple[Node | float, ...] = field(default=(), repr=False)
+    step: Any = field(default=None, repr=False)  # of an operation: how it runs, for `gpugrad.graph.steps`
+    value: Any = field(default=None, repr=False)  # of a variable: its value, if somebody still had it
+
+    @property
+    def is_variable(self) -> bool:
+        """True for a circle, False for a box."""
+        return self.kind != "operation"
+
+    @property
+    def label(self) -> str:
+        """What is written on it: a variable's name, or an operation with the numbers it takes."""
+        if self.is_variable:
+            return self.name
+        if all(isinstance(a, Node) for a in self.operands):
+            return self.op
+        return f"{self.op}({', '.join('·' if isinstance(a, Node) else f'{a:.6g}' for a in self.operands)})"
+
+
+class Edge(NamedTuple):
+    """From a variable to an operation that takes it at `position`, or from an operation to its result."""
+
+    source: Node
+    target: Node
+    position: int

@@ -1,0 +1,151 @@
+"""From the tape to a graph: the nodes behind a value, with the single ops of each region."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .. import errors, tape
+from ..expr import Value
+from ..ops import Op
+from ..shapes import DType, Shape
+from .nodes import Node
+
+Ref = weakref.ref[Value]
+
+
+class Step(NamedTuple):
+    """How an operation of a graph runs: an elementwise op, a call of a structural op, or the sum at the end of a region."""
+
+    op: Op | None = None
+    call: tape.Called | None = None
+    region: tape.Region | None = None
+
+
+def nodes(value: Value, names: Mapping[str, Value]) -> list[Node]:
+    """The nodes behind a computed value in forward order, its own last. names: values by the label they shall have."""
+    return _Recorder(value, names).nodes
+
+
+class _Recorder:
+    def __init__(self, value: Value, names: Mapping[str, Value]) -> None:
+        self.nodes: list[Node] = []
+        self.labels: dict[Any, str] = {}  # by value and by node of the tape
+        for name, v in names.items():
+            self.labels[v] = name
+            if v.node is not None:
+                self.labels[v.node] = name
+        self.made: dict[tape.Node, Node] = {}
+        # A value has just one weak reference, also when it is gone: so what two regions have computed is shown once.
+        self.seen: dict[int, Node] = {}
+        self.held: list[Ref] = []
+        self.counts = {"x": -1, "z": 0}
+        self.regions = 0
+        self.root = value.node
+        if value.node is None:
+            self.leaf(weakref.ref(value), value.shape, value.dtype, value.device, False, "")
+            return
+        for node in tape.reachable([value.node]):
+            if node.freed:
+                raise errors.graph_gone(node.name)
+            if isinstance(node, tape.Leaf):
+                name = self.label(node) or self.label(node.slot) or getattr(node.slot, "path", "")
+                self.made[node] = self.leaf(node.made, node.shape, node.dtype, node.device, True, name)
+            elif isinstance(node, tape.Called):
+                self.call(node)
+            elif isinstance(node, tape.Region):
+                self.region(node)
+
+    def label(self, key: Any) -> str:
+        """The name that a value, or a node of the tape, was given: here, or by the user."""
+        return str(self.labels.get(key) or getattr(key, "label", ""))
+
+    def name(self, given: str, ref: Ref, letter: str) -> str:
+        """The label of a variable: as given, as its value is called, or the next of its kind."""
+        v = ref()
+        if not given and v is not None:
+            given = self.label(v)
+        if not given and letter == "f":
+            return letter
+        if not given:
+            self.counts[letter] += 1
+            given = f"{letter}{self.counts[letter]}"
+        return given
+
+    def add(self, *fields: Any) -> Node:
+        node = Node(len(self.nodes), *fields)
+        self.nodes.append(node)
+        return node
+
+    def see(self, ref: Ref, node: Node) -> Node:
+        self.held.append(ref)  # so that its identity stays its own
+        self.seen[id(ref)] = node
+        return node
+
+    def leaf(self, ref: Ref, shape: Shape, dtype: DType, device: Any, grad: bool, name: str) -> Node:
+        name = self.name(name, ref, "x")
+        return self.see(ref, self.add("leaf", "", name, shape, dtype, str(device), None, grad, (), None, ref()))
+
+    def operation(
+        self, op: str, operands: list[Any], like: tuple[Shape, DType, Any], region: int | None, grad: bool, step: Step, name: str,
+        ref: Ref, node: tape.Node | None,
+    ) -> Node:  # fmt: skip
+        """A box and the circle of its result, which stands for a node of the tape if there is one."""
+        found = self.seen.get(id(ref))
+        if found is None:
+            kind = "root" if node is not None and node is self.root else "intermediate"
+            shape, dtype, device = like
+            box = self.add("operation", op, "", shape, dtype, str(device), region, grad, tuple(operands), step, None)
+            name = self.name(name, ref, "f" if kind == "root" else "z")
+            found = self.add(kind, op, name, shape, dtype, str(device), region, grad, (box,), None, ref())
+            self.see(ref, found)
+        if node is not None:
+            self.made[node] = found
+        return found
+
+    def input(self, target: tape.Node | None, ref: Ref, shape: Shape, dtype: DType, device: Any, name: str) -> Node:
+        """The variable that an input of a node of the tape is: one of the graph, or data that no gradient reaches."""
+        if target is not None:
+            return self.made[target]
+        v = ref()
+        if v is not None and v.node in self.made:
+            return self.made[v.node]  # compared or detached here, differentiated elsewhere
+        return self.seen.get(id(ref)) or self.leaf(ref, shape, dtype, device, False, name)
+
+    def call(self, node: tape.Called) -> None:
+        operands = []
+        for n, target in enumerate(node.targets):
+            kept = node.inputs[n]
+            ref = weakref.ref(kept) if kept is not None else node.others[n]
+            v = ref()
+            dtype = v.dtype if v is not None else node.dtype
+            operands.append(self.input(target, ref, node.shapes[n], dtype, node.device, ""))
+        like = node.shape, node.dtype, node.device
+        self.operation(node.op.name, operands, like, None, True, Step(call=node), self.label(node), node.made, node)
+
+    def region(self, node: tape.Region) -> None:
+        """The single ops of a region, from its plan."""
+        symbols, inputs, root = node.plan.symbols()
+        number, self.regions = self.regions, self.regions + 1
+        label = self.label(node)
+        targets = dict(zip(node.wanted, node.targets, strict=True))
+        at: dict[int, Node] = {}
+        for n in range(len(inputs)):
+            ref = weakref.ref(node.saved[n]) if n in node.saved else node.others[n]
+            name = node.labels.get(~n, "")
+            at[~n] = self.input(targets.get(n), ref, node.shapes[n], node.dtypes[n], node.device, name)
+        numbers = iter(node.scalars)
+        for n, (s, (op, args)) in enumerate(zip(symbols, node.plan.calls(), strict=True)):
+            operands = [at[a] if isinstance(a, int) else next(numbers) for a in args]
+            last = node.axes is None and s is root
+            name = (label if last else "") or node.labels.get(n, "")
+            ref = node.made if last else node.interior[n]
+            like = node.extent, s.dtype, node.device
+            at[n] = self.operation(op.name, operands, like, number, s.grad, Step(op), name, ref, node if last else None)
+        if node.axes is not None:
+            summed = next(
+                at[k] for k, s in [*enumerate(symbols), *((~n, s) for n, s in enumerate(inputs))] if s is root
+            )
+            like = node.shape, node.dtype, node.device
+            self.operation("sum", [summed], like, number, True, Step(region=node), label, node.made, node)
