@@ -15,7 +15,7 @@ from .config import config, set_grad_enabled
 from .expr import Value, filled
 from .plan import Dual
 from .shapes import reduced
-from .structural import Call, broadcast_to, collect, reshape, tangent
+from .structural import Call, collect, reshape, tangent
 from .symbolic import BOOL, Sym
 from .tape import Called, Node, Region, close, reachable
 from .traced import on_values
@@ -95,7 +95,6 @@ def _traced_region(node: Region, plan: Dual, moving: Mapping[int, Tangent]) -> T
 
     def whole(s: Sym) -> Value:
         v: Value = known[s]
-        v = v if v.shape == node.extent else broadcast_to(v, shape=node.extent)
         return v if node.axes is None else reshape(collect(v, axes=node.axes, keepdims=True), shape=node.shape)
 
     assert plan.value is not None

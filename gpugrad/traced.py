@@ -10,24 +10,39 @@ import numpy as np
 from .config import set_grad_enabled
 from .expr import Value, constant, filled
 from .ops import cast, evaluate
-from .symbolic import BOOL, Sym
+from .shapes import Shape
+from .structural import broadcast_to
+from .symbolic import Sym
 from .tape import Region
 
 
 def on_values(
-    node: Region, wanted: Iterable[Sym | None], seeds: Mapping[Sym, Value], names: Mapping[Sym, Any], nodes: Sequence[Sym]
-) -> dict[Sym, Any]:  # fmt: skip
-    """The `wanted` symbols of a region as values, recorded on the tape: by symbol, among others.
+    node: Region,
+    wanted: Iterable[Sym | None],
+    seeds: Mapping[Sym, Value],
+    names: Mapping[Sym, Any],
+    nodes: Sequence[Sym],
+) -> dict[Sym, Any]:
+    """The `wanted` symbols of a region as values of its shape, recorded on the tape: by symbol, among others.
 
     seeds: the values of the symbols that arrive. names, nodes: what the plan calls the region's own.
     """
-    known = dict(seeds) | _kept(node, names, nodes)
+    return evaluated(wanted, dict(seeds) | _kept(node, names, nodes), node.scalars, node.extent, node.device)
+
+
+def evaluated(
+    wanted: Iterable[Sym | None], known: dict[Sym, Any], scalars: Sequence[Any], extent: Shape, device: Any
+) -> dict[Sym, Any]:
+    """`known`, with the `wanted` symbols computed from it, as values of the shape `extent`."""
     asked = [s for s in wanted if s is not None]
     for s in _below(asked, known):
-        known[s] = _value(s, known, node)
-    for s in asked:  # a condition that is one Python number makes a mask of one piece
-        if not isinstance(known[s], Value):
-            known[s] = filled(node.extent, known[s], BOOL, node.device)
+        known[s] = _value(s, known, scalars, device)
+    for s in asked:
+        v = known[s]
+        if not isinstance(v, Value):  # a condition that is one Python number makes a mask of one piece
+            known[s] = filled(extent, v, np.dtype(s.dtype), device)
+        elif v.shape != extent:  # made of inputs that broadcast, and of nothing else
+            known[s] = broadcast_to(v, shape=extent)
     return known
 
 
@@ -58,17 +73,17 @@ def _below(wanted: Sequence[Sym], known: Mapping[Sym, Any]) -> list[Sym]:
     return sorted(seen, key=lambda s: s.number)
 
 
-def _value(s: Sym, known: Mapping[Sym, Any], node: Region) -> Any:
+def _value(s: Sym, known: Mapping[Sym, Any], scalars: Sequence[Any], device: Any) -> Any:
     if s.kind == "const":
         return s.data
     if s.kind == "scalar":
-        return node.scalars[s.data]
+        return scalars[s.data]
     assert s.op is not None
     args = [known[a] for a in s.args]
     if s.weak:
         return evaluate(s.op, args).item()
     if not any(isinstance(a, Value) for a in args):
-        return constant(np.asarray(evaluate(s.op, args), s.dtype), node.device)
+        return constant(np.asarray(evaluate(s.op, args), s.dtype), device)
     with set_grad_enabled(s.grad):
         value = s.op(*args)
         return value if value.dtype == s.dtype else cast(s.dtype)(value)

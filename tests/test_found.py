@@ -257,3 +257,12 @@ def test_what_is_only_compared_or_detached_is_not_an_input_of_the_graph(fuse: in
     with pytest.raises(gg.errors.GraphError, match="not used"):
         gg.autograd.grad((c * w).sum(), [x])
     assert gg.autograd.grad((c * w).sum(), [x], allow_unused=True) == (None,)
+
+
+def test_masks_smaller_than_their_region_in_a_recorded_walk() -> None:
+    c, x = gg.tensor([True, False, True]), gg.tensor(np.arange(12.0).reshape(4, 3), requires_grad=True)
+    h = gg.exp(x)
+    (g,) = gg.autograd.grad(gg.where(c, h.reshape(4, 3), 0.0).sum(), x, create_graph=True)
+    expected = np.exp(np.arange(12.0)).reshape(4, 3) * [1, 0, 1]
+    np.testing.assert_allclose(g.detach().numpy(), expected)
+    np.testing.assert_allclose(gg.autograd.grad(g.sum(), x)[0].numpy(), expected)
