@@ -17,6 +17,7 @@ from . import autograd, debug, errors, graph, nn, optim, random
 from .backends import Device, device, get_device, set_default_device
 from .buffers import memory
 from .config import config, enable_grad, no_grad, set_grad_enabled
+from .explanation import explain
 from .functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .functions.contraction import dot, einsum, tensordot
 from .functions.creation import (
@@ -67,7 +68,7 @@ globals().update(_ELEMENTWISE)  # one row, one op: the table is the only list of
 __all__ = [
     "Device", "StationaryPoint", "Tensor", "all", "any", "arange", "argmax", "argmin", "argsort", "array", "asarray", "autograd",
     "broadcast_to", "clip", "concatenate", "config", "cumsum", "debug", "device", "dot", "einsum", "empty", "empty_like",
-    "enable_grad", "errors", "expand_dims", "eye", "flip", "from_dlpack", "full", "full_like", "get_device", "grad", "graph", "hessian", "hvp", "jacobian", "jvp", "linspace", "load",
+    "enable_grad", "errors", "expand_dims", "explain", "eye", "flip", "from_dlpack", "full", "full_like", "get_device", "grad", "graph", "hessian", "hvp", "jacobian", "jvp", "linspace", "load",
     "log_softmax", "logsumexp", "matmul", "max", "mean", "memory", "min", "moveaxis", "nn", "no_grad", "nonzero", "ones",
     "ones_like", "optim", "pad", "power", "prod", "random", "ravel", "repeat", "reshape", "roll", "round", "save",
     "set_default_device", "set_grad_enabled", "softmax", "sort", "split", "squeeze", "stack", "stationary_point", "std", "sum", "swapaxes",

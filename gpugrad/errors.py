@@ -186,6 +186,13 @@ def graph_gone(op: str) -> GraphError:
     )
 
 
+def not_in_graph(what: str) -> GraphError:
+    return GraphError(
+        f"explain: {what} is not in the graph of the result: it was not used to compute it, or was written to since (the "
+        f"graph has the value that was used)."
+    )
+
+
 def graph_cycle(a: str, b: str) -> GraphError:
     return GraphError(f"not a computational graph: {a} is an operand of {b}, but comes after it.")
 

@@ -101,7 +101,7 @@ class Walk:
                     if isinstance(node, Region):
                         self._through_region(node, adjoint, needed)
                     elif isinstance(node, Called):
-                        self._through_call(node, adjoint, needed)
+                        self.through_call(node, adjoint, needed)
                 if not self.retain:
                     node.free()
             for leaf, adjoint in leaves:
@@ -377,7 +377,7 @@ class Walk:
                 )
         return contributions
 
-    def _through_call(self, node: Called, adjoint: Adjoint, needed: set[Node]) -> None:
+    def through_call(self, node: Called, adjoint: Adjoint, needed: set[Node]) -> None:
         needs = tuple(t is not None and t in needed for t in node.targets)
         output = None
         if node.output is not None:

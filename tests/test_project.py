@@ -27,13 +27,13 @@ PACKAGE = ROOT / "gpugrad"
 LAYERS = [
     "errors", "shapes", "config", "index", "buffers",
     "ops", "coefficients", "elementwise", "operators", "structural",
-    "debug", "expr", "symbolic",
+    "debug", "expr", "symbolic", "notation",
     "plan", "backends",
     "codegen", "codegen.host", "codegen.cuda", "codegen.movement", "backends.threads", "backends.numpy", "backends.cache", "backends.compiler", "backends.native", "backends.cpu", "backends.nvrtc", "backends.runtime", "backends.launch", "backends.addresses", "backends.cuda_ops", "backends.cupy", "tape", "traced", "walk", "push",
     "tensor", "autograd",
     "functions.creation", "functions.elementwise", "functions.shaping", "functions.indexing", "functions.reductions",
     "functions.contraction", "functions", "functional", "stationary", "random", "serialize",
-    "nn.module", "nn.init", "nn.functional", "nn.layers", "nn", "optim", "graph.nodes", "graph.layout", "graph.svg", "graph.text", "graph.record", "graph", "", "demo", "__main__",
+    "nn.module", "nn.init", "nn.functional", "nn.layers", "nn", "optim", "graph.nodes", "graph.layout", "graph.svg", "graph.text", "graph.record", "graph.steps", "graph", "explanation", "", "demo", "__main__",
 ]  # fmt: skip
 # Imported when first used, not with the module: nothing below depends on them being there.
 LAZY = {("backends", "backends.cpu"), ("backends", "backends.cupy"), ("backends", "backends.runtime"), ("tensor", ""), ("tensor", "graph"),

@@ -13,9 +13,9 @@ import numpy as np
 
 from .. import elementwise as ew
 from .. import errors, structural
+from ..notation import local_gradients
 from ..ops import TABLE, Op, evaluate
 from ..shapes import is_float
-from ..symbolic import local_gradients
 from ..tensor import Tensor, apply, as_tensors, power, tensor
 
 _SHARED_DOC = """

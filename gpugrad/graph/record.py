@@ -98,7 +98,9 @@ class _Recorder:
             shape, dtype, device = like
             box = self.add("operation", op, "", shape, dtype, str(device), region, grad, tuple(operands), step, None)
             name = self.name(name, ref, "f" if kind == "root" else "z")
-            found = self.add(kind, op, name, shape, dtype, str(device), region, grad, (box,), None, ref())
+            found = self.add(
+                kind, op, name, shape, dtype, str(device), region, grad, (box,), None, ref() or _output(node)
+            )
             self.see(ref, found)
         if node is not None:
             self.made[node] = found
@@ -149,3 +151,11 @@ class _Recorder:
             )
             like = node.shape, node.dtype, node.device
             self.operation("sum", [summed], like, number, True, Step(region=node), label, node.made, node)
+
+
+def _output(node: tape.Node | None) -> Value | None:
+    """The value of a node that nobody has any more, if backward reads it."""
+    array = getattr(node, "output", None)
+    return (
+        None if node is None or array is None else Value(array, node.shape, node.dtype, node.device, False, None, False)
+    )

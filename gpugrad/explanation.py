@@ -1,0 +1,350 @@
+"""The chain rule of one result with respect to one variable, written out path by path: `gg.explain`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import errors, tape, walk
+from .config import no_grad
+from .graph import Graph, Node, build
+from .graph.steps import Values, ones, pull, values
+from .index import normalize_index
+from .notation import expression, latex, latex_name, latex_word, literal, number, partials, text
+from .symbolic import Sym
+from .tensor import Tensor
+from .walk import Adjoint
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One step of a path: the local gradient of a variable in one operand of its operation.
+
+    symbol: in the names of the graph; a structural op's is a linear map, D0 being its derivative in operand 0. latex: the same. value:
+    the local gradient, if it is one number.
+    """
+
+    variable: str
+    operand: str
+    symbol: str
+    latex: str
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Path:
+    """One way from the result down to the variable: its factors, and what it contributes to the gradient."""
+
+    factors: tuple[Factor, ...]
+    contribution: Tensor
+
+
+class Explanation:
+    """What `gg.explain` returns: print it, or take it apart.
+
+    result, variable: their names. definitions: what each variable on the way is, in the names of the others. values: theirs, where
+    they are known. paths: from the result to the variable. count: how many there are in all. gradient: what `backward`
+    computes. total: the sum over `paths`, which is the gradient if none was left out. formula: the derivative as one line of
+    Python in the names of the variables; None if a path was left out or leads through a structural op.
+    """
+
+    def __init__(
+        self, graph: Graph, variable: Node, used: Sequence[Node], known: Values, paths: Sequence[Path], count: int, gradient: Tensor,
+        formula: str | None, element: Any,
+    ) -> None:  # fmt: skip
+        self.graph = graph
+        self.result = graph.root.name
+        self.variable = variable.name
+        self.paths = tuple(paths)
+        self.count = count
+        self.gradient = gradient
+        self.formula = formula
+        computed = [n for n in reversed(used) if n.kind != "leaf"]
+        self.definitions = {n.name: _definition(n, text, str) for n in computed}
+        self.values = {n.name: Tensor(v) for n in (*computed, *graph.leaves) if (v := known[n]) is not None}
+        self._latex = {latex_name(n.name): _definition(n, latex, latex_name) for n in computed}
+        self._element = element
+
+    @property
+    def total(self) -> Tensor:
+        """The sum of the contributions of the paths that are written out."""
+        total = self.gradient * 0
+        for p in self.paths:
+            total = total + p.contribution
+        return total
+
+    def __str__(self) -> str:
+        head = f"∂{self.result}/∂{self.variable}"
+        lines = [f"{name} = {t}{self._value(name)}" for name, t in self.definitions.items()]
+        lines += [f"{n.name}{self._value(n.name)}" for n in self.graph.leaves if n.name in self.values]
+        lines.append("")
+        if not self.paths:
+            lines.append(f"{head} = 0: no path leads from {self.result} to {self.variable}")
+            return "\n".join(lines)
+        if self.count > 1:
+            lines.append(f"{head} is the sum over {self.count} paths")
+            if self.count > len(self.paths):
+                lines[-1] += f", of which {len(self.paths)} are written out"
+        for k, path in enumerate(self.paths, 1):
+            first = f"{head} =" if self.count == 1 else f"  {k}:"
+            symbols = [f"∂{f.variable}/∂{f.operand}" for f in path.factors]
+            steps = [" · ".join(symbols), _product([f.symbol for f in path.factors], " · ")]
+            factors = [f.value for f in path.factors]
+            if len(factors) > 1 and all(v is not None for v in factors):
+                steps.append(" · ".join(f"({number(v)})" if v and v < 0 else number(v) for v in factors))
+            steps.append(self._number(path.contribution))
+            lines.append(f"{first} {steps[0]}")
+            lines += [f"{' ' * (len(first) - 1)}= {s}" for s in dict.fromkeys(steps[1:])]
+        if self.count > 1 and self.count == len(self.paths):
+            lines.append(f"{head} = {self._number(self.total)}")
+        elif self.count > 1:
+            lines.append(
+                f"{head} = {self._number(self.gradient)} (by backward; the paths above sum to {self._number(self.total)})"
+            )
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _value(self, name: str) -> str:
+        return f" = {_shown(self.values[name]._host())}" if name in self.values else ""
+
+    def _number(self, t: Tensor) -> str:
+        host = t._host()
+        return _shown(host if self._element is None else host[self._element])
+
+    def to_latex(self) -> str:
+        """The definitions and the sum over paths, as an `aligned` environment.
+
+        >>> import gpugrad as gg
+        >>> x = gg.tensor(2.0, requires_grad=True, name="x")
+        >>> print(gg.explain(gg.sin(x), x).to_latex())
+        \\begin{aligned}
+        f &= \\sin\\left(x\\right) \\\\
+        \\frac{\\partial f}{\\partial x} &= \\frac{\\partial f}{\\partial x} \\\\
+        &= \\cos\\left(x\\right) \\\\
+        &= -0.416147
+        \\end{aligned}
+        """
+        lines = [f"{name} &= {t}" for name, t in self._latex.items()]
+        chains = [r" \cdot ".join(_derivative(f.variable, f.operand) for f in p.factors) for p in self.paths]
+        products = [_product([f.latex for f in p.factors], r" \cdot ", latex=True) for p in self.paths]
+        more = [r"\cdots"] if self.count > len(self.paths) else []
+        lines.append(f"{_derivative(self.result, self.variable)} &= {' + '.join([*chains, *more]) or '0'}")
+        if self.paths:
+            lines.append(f"&= {' + '.join([*products, *more])}")
+            value = self._number(self.gradient)
+            lines.append(f"&= {value}" if " " not in value else rf"&= \text{{{value}}}")
+        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.to_latex()}$"
+
+
+def _derivative(a: str, b: str) -> str:
+    return rf"\frac{{\partial {latex_name(a)}}}{{\partial {latex_name(b)}}}"
+
+
+def _shown(v: Any) -> str:
+    """An array as a number, or as a summary."""
+    a = np.asarray(v)
+    if a.size == 1:
+        return number(float(a.reshape(())))
+    if not a.size:
+        return f"an array of shape {a.shape}"
+    mean, low, high = (number(float(f(a.astype(float)))) for f in (np.mean, np.min, np.max))
+    return f"an array of shape {a.shape}: mean {mean}, from {low} to {high}"
+
+
+def _product(factors: Sequence[str], sign: str, latex: bool = False) -> str:
+    """Factors multiplied: 1 is left out, 0 is all there is."""
+    if "0" in factors:
+        return "0"
+    left = [f for f in factors if f not in ("1", "-1")]
+    minus = "-" if factors.count("-1") % 2 else ""
+    if not left:
+        return f"{minus}1"
+    brackets = (r"\left(%s\right)" if latex else "(%s)") if minus or len(left) > 1 else "%s"
+    return minus + sign.join(
+        brackets % f if " + " in f or " - " in f or f.startswith("-") or (not latex and " / " in f) else f for f in left
+    )
+
+
+@no_grad()
+def explain(
+    y: Tensor,
+    x: Tensor,
+    gradient: Any = None,
+    names: Mapping[str, Tensor] | None = None,
+    element: Any = None,
+    max_paths: int = 64,
+) -> Explanation:
+    """The chain rule of y with respect to x, path by path, in symbols and in numbers; it prints itself, and has `to_latex()`.
+
+    y: a tensor with a graph, not yet freed by `backward`; with many elements it needs `gradient`, the upstream gradient of its
+    shape. x: a tensor that it was computed from. names: tensors by the name that they shall have. element: the index of one
+    element of x, for arrays: numbers are those of that element instead of summaries. max_paths: how many paths are
+    written out; that there are more is said.
+
+    Every factor is the local gradient that the op's row declares. Through a structural op it is a linear map, written D0 op(...)
+    for the derivative in operand 0; the contribution of a path is composed of the vjps along it.
+
+    Raises GraphError for a y without a graph, or an x that is not in it; DTypeError for what is not a tensor.
+
+    >>> import gpugrad as gg
+    >>> x, y = gg.tensor(2.0, requires_grad=True, name="x"), gg.tensor(3.0, requires_grad=True, name="y")
+    >>> gg.explain(gg.sin(x * y), x)
+    f = sin(z1) = -0.279415
+    z1 = x * y = 6
+    x = 2
+    y = 3
+    <BLANKLINE>
+    ∂f/∂x = ∂f/∂z1 · ∂z1/∂x
+          = cos(z1) · y
+          = 0.96017 · 3
+          = 2.88051
+    """
+    for t in (y, x):
+        if not isinstance(t, Tensor):
+            raise errors.bad_type("explain", f"expected two tensors, explain(y, x), not {type(t).__name__!r}.")
+    seed = y._seed(gradient)
+    if not x.requires_grad:
+        raise errors.hook_without_grad("explain")
+    if not isinstance(max_paths, int) or max_paths < 1:
+        raise errors.bad_value("explain", f"max_paths must be a positive integer, not {max_paths!r}.")
+    tape.close(y._value)
+    graph = build(y, names)
+    target = next((n for n in graph.variables if n.value is x._value), None)
+    if target is None:
+        raise errors.not_in_graph(x.name or "x")
+    if element is not None:
+        element = normalize_index(element)
+        if np.empty(x.shape, bool)[element].ndim:
+            raise errors.bad_shape(
+                "explain", f"element {element} does not name one element of a tensor of shape {x.shape}."
+            )
+    known = values(graph.nodes)
+    (found,) = walk.gradients([(y._value, seed)], [x._value], True, False)
+    total = Tensor(found) if found is not None else x.detach() * 0
+    counts = _counts(graph, target)
+    chains: list[Chain] = []
+    paths: list[Path] = []
+    for chain, arrived in _paths(graph.root, target, counts, known, Adjoint(seed, None, False)):
+        if len(paths) == max_paths:
+            break
+        chains.append(chain)
+        contribution = Tensor(arrived.array) if arrived is not None else x.detach() * 0
+        paths.append(Path(tuple(_factor(result, which, known) for result, which in chain), contribution))
+    used = _used(graph)
+    formula = None
+    if counts[graph.root] == len(paths) and all(n.kind == "leaf" or _box(n).step.op is not None for n in used):
+        formula = " + ".join(map(_python, chains)) or "0"
+    return Explanation(graph, target, used, known, paths, counts[graph.root], total, formula, element)
+
+
+Chain = list[tuple[Node, int]]
+
+
+def _box(result: Node) -> Node:
+    """The operation that computes a variable."""
+    (box,) = result.operands
+    assert isinstance(box, Node)
+    return box
+
+
+def _operands(result: Node) -> list[tuple[int, Node]]:
+    """The operands of a variable's operation that a gradient can flow to, with their positions."""
+    if result.kind == "leaf" or not result.requires_grad:
+        return []
+    return [(k, a) for k, a in enumerate(_box(result).operands) if isinstance(a, Node) and a.requires_grad]
+
+
+def _counts(graph: Graph, target: Node) -> dict[Node, int]:
+    """How many paths lead from each variable to the target."""
+    counts: dict[Node, int] = {}
+    for n in graph.variables:
+        counts[n] = 1 if n is target else sum(counts[a] for _, a in _operands(n))
+    return counts
+
+
+def _paths(
+    root: Node, target: Node, counts: dict[Node, int], known: Values, seed: Adjoint
+) -> Iterator[tuple[Chain, Adjoint | None]]:
+    """Every path with the gradient that it brings to the target; None for one through an op whose derivative is 0."""
+    stack: list[tuple[Node, Chain, Adjoint | None]] = [(root, [], seed)]
+    while stack:
+        n, chain, arrived = stack.pop()
+        if n is target:
+            yield chain, arrived
+            continue
+        for k, a in reversed(_operands(n)):
+            if counts[a]:
+                stack.append((a, [*chain, (n, k)], None if arrived is None else pull(n, k, arrived, known)))
+
+
+def _used(graph: Graph) -> list[Node]:
+    """The variables that the result is computed from, in forward order: all that an explanation may speak of."""
+    wanted = {graph.root}
+    for n in reversed(graph.variables):
+        if n in wanted and n.kind != "leaf":
+            wanted.update(a for a in _box(n).operands if isinstance(a, Node))
+    return [n for n in graph.variables if n in wanted]
+
+
+def _symbols(result: Node, name: Any) -> tuple[list[Sym], Sym, dict[Sym, str]]:
+    """A variable's elementwise op on symbols: its operands, its result, and what each of them is called."""
+    box = _box(result)
+    operands, y = expression(box.step.op, [a.dtype if isinstance(a, Node) else type(a) for a in box.operands])
+    names = {y: name(result.name)}
+    for s, a in zip(operands, box.operands, strict=True):
+        names[s] = name(a.name) if isinstance(a, Node) else literal(a)
+    return operands, y, names
+
+
+def _definition(n: Node, write: Any, name: Any) -> str:
+    """What a variable is, in the names of its operands."""
+    box = _box(n)
+    if box.step.op is not None:
+        _, y, names = _symbols(n, name)
+        del names[y]
+        return str(write(y, names))
+    head = box.op if write is text else rf"\operatorname{{{latex_word(box.op)}}}"
+    return f"{head}({', '.join(name(a.name) for a in box.operands if isinstance(a, Node))})"
+
+
+def _factor(result: Node, which: int, known: Values) -> Factor:
+    box = _box(result)
+    operand = box.operands[which]
+    assert isinstance(operand, Node)
+    if box.step.op is None:
+        place = str(which) if len(box.operands) > 1 else ""
+        symbol = f"D{place} {_definition(result, text, str)}"
+        formula = f"D_{{{place}}} {_definition(result, latex, latex_name)}"
+    else:
+        operands, y, names = _symbols(result, str)
+        symbol = text(partials(box.step.op, operands, y)[which], names)
+        operands, y, names = _symbols(result, latex_name)
+        formula = latex(partials(box.step.op, operands, y)[which], names)
+        if operand.shape != result.shape:  # it was broadcast: its gradient is summed back
+            symbol, formula = f"Σ{operand.shape} {_grouped(symbol)}", rf"\Sigma \left({formula}\right)"
+    local = None
+    if all(math.prod(n.shape) == 1 for n in (operand, result)):
+        sent = pull(result, which, ones(result, known), known)
+        local = 0.0 if sent is None else float(Tensor(sent.array).item())
+    return Factor(result.name, operand.name, symbol, formula, local)
+
+
+def _grouped(symbol: str) -> str:
+    return f"({symbol})" if " " in symbol else symbol
+
+
+def _python(chain: Chain) -> str:
+    """The product of a path's local gradients as Python, every number with all of its digits."""
+    factors = []
+    for result, which in chain:
+        operands, y, names = _symbols(result, str)
+        factors.append(text(partials(_box(result).step.op, operands, y)[which], names, None))
+    return _product(factors, " * ")

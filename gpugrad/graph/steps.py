@@ -1,0 +1,153 @@
+"""What the operations of a graph compute, one by one: values forward, and gradients back through a single operation.
+
+The formulas are those that ran, the rows of the tables; only the fusion is gone. Nothing here is recorded.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..config import no_grad
+from ..expr import Value, filled
+from ..notation import expression
+from ..ops import Op
+from ..structural import broadcast_to, collect, reshape, spread, sum_to
+from ..symbolic import BOOL, Adjoint, Sym, reverse
+from ..tape import Called
+from ..tape import Node as TapeNode
+from ..traced import evaluated
+from ..walk import Adjoint as Arrived
+from ..walk import Walk
+from .nodes import Node
+
+Values = dict[Node, Value | None]
+
+
+@no_grad()
+def values(nodes: Sequence[Node]) -> Values:
+    """The values of the variables, those that nobody has any more computed again; None where that is not possible."""
+    known: Values = {}
+    for n in nodes:
+        if n.is_variable:
+            known[n] = _constant(n.value) if n.value is not None else _computed(n, known)
+    return known
+
+
+def _constant(v: Value) -> Value:
+    v.closer(v)
+    return Value(v.array, v.shape, v.dtype, v.device, False, None, False)
+
+
+def _computed(n: Node, known: Values) -> Value | None:
+    """A variable from the operands of its operation."""
+    if n.kind == "leaf":
+        return None
+    (box,) = n.operands
+    assert isinstance(box, Node)
+    args = [known[a] if isinstance(a, Node) else a for a in box.operands]
+    if any(a is None for a in args):
+        return None
+    step = box.step
+    v: Value
+    if step.op is not None:
+        v = step.op(*args)
+        v = v if v.shape == n.shape else broadcast_to(v, shape=n.shape)
+    elif step.call is not None:
+        v = step.call.op(*args, **step.call.params)
+    else:
+        v = reshape(collect(args[0], axes=step.region.axes, keepdims=True), shape=n.shape)
+    v.closer(v)
+    return v
+
+
+def ones(n: Node, known: Values) -> Arrived:
+    """The upstream gradient 1 of a variable."""
+    v = next(v for v in known.values() if v is not None)
+    return Arrived(filled(n.shape, 1, n.dtype, v.device), None, False)
+
+
+def pull(result: Node, which: int, arrived: Arrived, known: Values) -> Arrived | None:
+    """What the operation of a variable sends to its operand number `which`, given the gradient that has arrived.
+
+    Local gradient times upstream gradient, summed where the operand was broadcast. None where there is no derivative.
+    """
+    (box,) = result.operands
+    assert isinstance(box, Node)
+    operand = box.operands[which]
+    if not (isinstance(operand, Node) and operand.requires_grad and box.requires_grad):
+        return None
+    if box.step.op is not None:
+        found = _through_op(box, result, which, arrived, known)
+    elif box.step.call is not None:
+        found = _through_call(box.step.call, which, arrived)
+    else:
+        axes, extent = box.step.region.axes, box.step.region.extent
+        mask = spread(arrived.mask, extent, axes) if arrived.mask is not None else None
+        found = Arrived(spread(arrived.array, extent, axes), mask, False)
+    if found is None or found.array.shape == operand.shape:
+        return found
+    mask = sum_to(found.mask, operand.shape) if found.mask is not None else None
+    return Arrived(sum_to(found.array, operand.shape), mask, False)
+
+
+@functools.lru_cache(maxsize=1024)
+def _local(
+    op: Op, types: tuple[Any, ...], which: int, masked: bool
+) -> tuple[list[Sym], Sym, Sym, Sym | None, Adjoint | None]:
+    operands, y = expression(op, types)
+    graph = y.graph
+    g = graph.input(-1, np.dtype(y.dtype), True)
+    m = graph.input(-2, BOOL, False) if masked else None
+    root = y if op.rule is not None else graph.expand(op, operands)
+    return operands, y, g, m, reverse(root, Adjoint(g, m), [operands[which]]).get(operands[which])
+
+
+def _through_op(box: Node, result: Node, which: int, arrived: Arrived, known: Values) -> Arrived | None:
+    types = tuple(a.dtype if isinstance(a, Node) else type(a) for a in box.operands)
+    operands, y, g, m, sent = _local(box.step.op, types, which, arrived.mask is not None)
+    if sent is None:
+        return None
+    have: dict[Sym, Any] = {g: arrived.array}
+    if m is not None:
+        have[m] = arrived.mask
+    if known[result] is not None:
+        have[y] = known[result]
+    numbers: list[Any] = []
+    for s, a in zip(operands, box.operands, strict=True):
+        v = known[a] if isinstance(a, Node) else None
+        if v is not None:
+            have[s] = v  # one that is not known is not read: what backward reads was saved
+        numbers.append(a)
+    found = evaluated([sent.value, sent.mask], have, numbers, box.shape, arrived.array.device)
+    return Arrived(found[sent.value], found[sent.mask] if sent.mask is not None else None, False)
+
+
+class _Operand(TapeNode):
+    """Where the gradient of one operand of a call arrives."""
+
+    __slots__ = ()
+
+    def __init__(self, shape: Any, dtype: Any, device: Any) -> None:
+        super().__init__(Value(None, shape, dtype, device, False, None, True), ())
+
+
+def _through_call(call: Called, which: int, arrived: Arrived) -> Arrived | None:
+    target = _Operand(call.shapes[which], call.dtype, call.device)
+    source = call.params.get("source")  # of a copy to another device
+    if source is not None:
+        target.device = source
+    alone = Called.__new__(Called)
+    for name in ("op", "params", "shapes", "inputs", "output", "shape", "dtype", "device", "freed", "number"):
+        setattr(alone, name, getattr(call, name))
+    alone.targets = tuple(target if n == which else None for n in range(len(call.targets)))
+    walk = Walk(None, True, True)
+    walk.through_call(alone, arrived, {target})
+    found = walk.adjoints.get(target)
+    if found is None:
+        return None
+    mask = _constant(found.mask) if found.mask is not None else None
+    return Arrived(_constant(found.array), mask, False)
