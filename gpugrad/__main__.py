@@ -1,20 +1,25 @@
-"""The command line: `gpugrad info` and `gpugrad demo`."""
+"""The command line: `gpugrad info`, `demo`, `explain` and `graph`."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import io
 import platform
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from . import __version__, demo
+from . import __version__, demo, errors
 from .backends import cpu, default_device, device_count, get_device, native, why_no_cuda
 from .buffers import memory
 from .config import config
 from .errors import GpugradError
+from .explanation import explain
+from .formula import check_name, compute
+from .tensor import Tensor, tensor
 
 
 def info() -> None:
@@ -62,6 +67,57 @@ def info() -> None:
     print(f"  memory  {memory}")
 
 
+def _variables(given: Sequence[str]) -> dict[str, Tensor]:
+    """What "x=2" and the like say: leaves by name."""
+    found: dict[str, Tensor] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        name = name.strip()
+        if not sign:
+            raise errors.bad_value("variable", f"{text!r} is not of the form name=number.")
+        why = check_name(name) or ("it is given twice" if name in found else "")
+        if why:
+            raise errors.bad_value("variable", f"{text!r}: {why}.")
+        try:
+            number = float(value)
+        except ValueError:
+            raise errors.bad_value("variable", f"{text!r}: {value!r} is not a number.") from None
+        found[name] = tensor(number, requires_grad=True, name=name)
+    return found
+
+
+def _result(expression: str, variables: Mapping[str, Tensor]) -> Tensor:
+    f = compute(expression, variables)
+    return f if isinstance(f, Tensor) else tensor(f)
+
+
+def explain_expression(expression: str, given: Sequence[str]) -> None:
+    """Print the chain rule of an expression for every variable, and its graph as Mermaid text."""
+    variables = _variables(given)
+    f = _result(expression, variables)
+    used = f.graph().leaves if f.requires_grad else []
+    first = True
+    for name, x in variables.items():
+        if not any(n.value is x._value for n in used):
+            print(f"∂f/∂{name} = 0: the expression does not depend on {name}\n")
+            continue
+        found = explain(f, x)
+        if first:
+            print(f"{found.given()}\n")
+            first = False
+        print(f"{found.chain_rule()}\n")
+    if first:
+        print(f"f = {f.item():.6g}\n")
+    print(f.graph().to_mermaid())
+
+
+def draw_expression(expression: str, given: Sequence[str], out: str) -> None:
+    """Write the picture of an expression's graph."""
+    graph = _result(expression, _variables(given)).graph()
+    graph.save(out)
+    print(f"{graph!r}; wrote {out}")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="gpugrad", description="Automatic differentiation for NumPy and CuPy.")
@@ -73,27 +129,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     job.add_argument("--seed", type=int, default=0, help="seed of weights, order and dropout (default: 0)")
     job.add_argument("--epochs", type=int, default=40, help="how often the data are seen (default: 40)")
     job.add_argument("--device", default=None, help="cpu or cuda (default: chosen automatically)")
+    for name, what in (("explain", "the chain rule of an expression"), ("graph", "a picture of an expression's graph")):
+        example = f'gpugrad {name} "sin(x*y)" x=2 y=3. An expression that begins with - goes behind --.'
+        job = commands.add_parser(name, help=what, epilog=f"Example: {example}")
+        job.add_argument("expression", help="numbers, variables, operators, and functions of the op table")
+        job.add_argument("variables", nargs="*", metavar="name=number", help="the values of its variables")
+        if name == "graph":
+            job.add_argument(
+                "-o", "--out", default="graph.svg", help="svg, dot, mmd or png by its ending (default: graph.svg)"
+            )
     args = parser.parse_args(argv)
-    if args.command == "info":
-        try:
-            info()
-        except GpugradError as e:
-            print(f"gpugrad info: {e}", file=sys.stderr)
-            return 1
-        return 0
-    if args.epochs < 1:
+    if args.command == "demo" and args.epochs < 1:
         parser.error("--epochs must be at least 1")
-    if args.seed < 0:
+    if args.command == "demo" and args.seed < 0:
         parser.error("--seed must not be negative")
     try:
-        demo.run(args.out, args.seed, args.epochs, args.device)
+        if args.command == "info":
+            info()
+        elif args.command == "demo":
+            demo.run(args.out, args.seed, args.epochs, args.device)
+        elif args.command == "explain":
+            explain_expression(args.expression, args.variables)
+        else:
+            draw_expression(args.expression, args.variables, args.out)
     except KeyboardInterrupt:
         return 130
-    except (GpugradError, OSError, ImportError) as e:
-        print(f"gpugrad demo: {e}", file=sys.stderr)
+    except (GpugradError, OSError, ImportError, subprocess.CalledProcessError) as e:
+        print(f"gpugrad {args.command}: {e}", file=sys.stderr)
         return 1
     return 0
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):  # a terminal that has no ∂ shows something else
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(main())

@@ -186,6 +186,22 @@ def graph_gone(op: str) -> GraphError:
     )
 
 
+def bad_expression(text: str, place: int, message: str) -> InputError:
+    start = max(0, min(place - 40, len(text) - 80))  # a window of a long one
+    shown = f"{'...' if start else ''}{text[start : start + 80]}{'...' if len(text) > start + 80 else ''}"
+    return InputError(f"{message}\n    {shown}\n    {' ' * (place - start + (3 if start else 0))}^")
+
+
+def picture_format(path: str, known: Sequence[str]) -> InputError:
+    return InputError(f"cannot tell the format of {path!r}: its name must end in one of {', '.join(known)}.")
+
+
+def no_converter() -> ImportError:
+    return ImportError(
+        "writing a PNG needs a converter of SVG: pip install cairosvg, or install rsvg-convert (librsvg); or write a .svg."
+    )
+
+
 def not_in_graph(what: str) -> GraphError:
     return GraphError(
         f"explain: {what} is not in the graph of the result: it was not used to compute it, or was written to since (the "

@@ -78,13 +78,20 @@ class Explanation:
         return total
 
     def __str__(self) -> str:
-        head = f"∂{self.result}/∂{self.variable}"
+        return f"{self.given()}\n\n{self.chain_rule()}"
+
+    def given(self) -> str:
+        """What every variable is, and its value: the first part of the text."""
         lines = [f"{name} = {t}{self._value(name)}" for name, t in self.definitions.items()]
         lines += [f"{n.name}{self._value(n.name)}" for n in self.graph.leaves if n.name in self.values]
-        lines.append("")
+        return "\n".join(lines)
+
+    def chain_rule(self) -> str:
+        """The paths and their sum: the second part of the text."""
+        head = f"∂{self.result}/∂{self.variable}"
+        lines = []
         if not self.paths:
-            lines.append(f"{head} = 0: no path leads from {self.result} to {self.variable}")
-            return "\n".join(lines)
+            return f"{head} = 0: no path leads from {self.result} to {self.variable}"
         if self.count > 1:
             lines.append(f"{head} is the sum over {self.count} paths")
             if self.count > len(self.paths):

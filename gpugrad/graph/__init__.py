@@ -14,7 +14,10 @@ root f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from .. import errors, tape
 from ..tensor import Tensor
@@ -138,6 +141,28 @@ class Graph:
 
     _repr_svg_ = to_svg
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture to a file, in the format that its name ends in: svg, dot, mmd (Mermaid) or png.
+
+        Raises InputError for another ending, and ImportError for a png where there is neither CairoSVG nor rsvg-convert.
+
+        >>> import gpugrad as gg, tempfile, os
+        >>> path = os.path.join(tempfile.mkdtemp(), "graph.svg")
+        >>> gg.tensor(2.0, name="x").graph().save(path)
+        >>> os.path.getsize(path) > 0
+        True
+        """
+        formats: dict[str, Callable[[], str]] = {".svg": self.to_svg, ".dot": self.to_dot, ".mmd": self.to_mermaid}
+        ending = os.path.splitext(path)[1].lower()
+        if ending == ".png":
+            content = _png(self.to_svg())
+        elif ending in formats:
+            content = formats[ending]().encode()
+        else:
+            raise errors.picture_format(os.fspath(path), [*formats, ".png"])
+        with open(path, "wb") as f:
+            f.write(content)
+
     def __repr__(self) -> str:
         def count(n: int, word: str, plural: str) -> str:
             return f"{n} {word if n == 1 else plural}"
@@ -149,6 +174,19 @@ class Graph:
             count(regions, "region", "regions"),
         ]
         return f"Graph of {self.root.name}: {', '.join(parts)}"
+
+
+def _png(picture: str) -> bytes:
+    """An SVG picture as a PNG, by whichever converter is installed."""
+    try:
+        import cairosvg
+    except ImportError:
+        command = shutil.which("rsvg-convert")
+        if command is None:
+            raise errors.no_converter() from None
+        done = subprocess.run([command, "--unlimited"], input=picture.encode(), capture_output=True, check=True)
+        return done.stdout
+    return bytes(cairosvg.svg2png(bytestring=picture.encode()))
 
 
 def build(t: Tensor, names: Mapping[str, Tensor] | None = None) -> Graph:
