@@ -61,7 +61,7 @@ def wheel() -> None:
         assert tops == {"gpugrad"}, tops
         texts = ("prelude.h", "host.h", "host.cpp", "cuda.cuh", "reduce.cuh", "scan.cuh")
         assert {f"gpugrad/kernels/{name}" for name in texts} <= set(names)
-        assert "gpugrad/py.typed" in names
+        assert {"gpugrad/py.typed", "gpugrad/graph/page.html"} <= set(names)
 
 
 def test(arguments: list[str]) -> None:

@@ -136,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         job.add_argument("variables", nargs="*", metavar="name=number", help="the values of its variables")
         if name == "graph":
             job.add_argument(
-                "-o", "--out", default="graph.svg", help="svg, dot, mmd or png by its ending (default: graph.svg)"
+                "-o", "--out", default="graph.svg", help="svg, html, dot, mmd or png by its ending (default: graph.svg)"
             )
     args = parser.parse_args(argv)
     if args.command == "demo" and args.epochs < 1:

@@ -46,7 +46,17 @@ class Config:
     64
     """
 
-    __slots__ = ("_cpu", "_debug", "_device", "_fuse", "_tf32", "_threads", "best_device", "canonical_device")
+    __slots__ = (
+        "_cpu",
+        "_debug",
+        "_device",
+        "_fuse",
+        "_noting",
+        "_tf32",
+        "_threads",
+        "best_device",
+        "canonical_device",
+    )
 
     def __init__(self) -> None:
         self._device = ""  # not asked yet
@@ -54,6 +64,7 @@ class Config:
         self.best_device: Callable[[], str] = lambda: "cpu"  # given by gpugrad.backends, too
         self._fuse = MAX_OPS
         self._debug = 0
+        self._noting = 0  # reasons to note with every op where it was called: debugging, and modules being called
         self._tf32 = False
         self._threads = 0  # 0: not asked yet
         self._cpu = ""  # not asked yet
@@ -80,6 +91,7 @@ class Config:
     def debug(self, value: int) -> None:
         if value not in (0, 1):
             raise errors.bad_config("debug", value, "0 or 1")
+        self._noting += int(value) - self._debug
         self._debug = int(value)
 
     @property
@@ -157,6 +169,35 @@ def survive_fork(lock: Any) -> None:
     """Take a lock before a fork and give it back after it: a child must not wait for a thread it does not have."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+
+
+class _Scope(threading.local):
+    path = ""
+
+
+scope = _Scope()  # the path of the module that is being called, in this thread
+_noting_lock = threading.Lock()
+survive_fork(_noting_lock)
+
+
+class scoped:
+    """Context manager: ops called inside it belong to the module of a path."""
+
+    __slots__ = ("_path", "_previous")
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        self._previous = scope.path
+        scope.path = self._path
+        with _noting_lock:
+            config._noting += 1
+
+    def __exit__(self, *exc: object) -> None:
+        scope.path = self._previous
+        with _noting_lock:
+            config._noting -= 1
 
 
 class _GradMode(threading.local):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,10 @@ import numpy as np
 from . import errors, tape, walk
 from .config import no_grad
 from .graph import Graph, Node, build
+from .graph.formulas import definition, differentiable, local_gradient, shown
 from .graph.steps import Values, ones, pull, values
 from .index import normalize_index
-from .notation import expression, latex, latex_name, latex_word, literal, number, partials, text
-from .symbolic import Sym
+from .notation import latex, latex_name, number, text
 from .tensor import Tensor
 from .walk import Adjoint
 
@@ -53,7 +54,7 @@ class Explanation:
     """
 
     def __init__(
-        self, graph: Graph, variable: Node, used: Sequence[Node], known: Values, paths: Sequence[Path], count: int, gradient: Tensor,
+        self, graph: Graph, variable: Node, known: Values, paths: Sequence[Path], count: int, gradient: Tensor,
         formula: str | None, element: Any,
     ) -> None:  # fmt: skip
         self.graph = graph
@@ -63,10 +64,10 @@ class Explanation:
         self.count = count
         self.gradient = gradient
         self.formula = formula
-        computed = [n for n in reversed(used) if n.kind != "leaf"]
-        self.definitions = {n.name: _definition(n, text, str) for n in computed}
+        computed = [n for n in reversed(graph.variables) if n.kind != "leaf"]
+        self.definitions = {n.name: definition(n, text, str) for n in computed}
         self.values = {n.name: Tensor(v) for n in (*computed, *graph.leaves) if (v := known[n]) is not None}
-        self._latex = {latex_name(n.name): _definition(n, latex, latex_name) for n in computed}
+        self._latex = {latex_name(n.name): definition(n, latex, latex_name) for n in computed}
         self._element = element
 
     @property
@@ -117,11 +118,11 @@ class Explanation:
     __repr__ = __str__
 
     def _value(self, name: str) -> str:
-        return f" = {_shown(self.values[name]._host())}" if name in self.values else ""
+        return f" = {shown(self.values[name]._host())}" if name in self.values else ""
 
     def _number(self, t: Tensor) -> str:
         host = t._host()
-        return _shown(host if self._element is None else host[self._element])
+        return shown(host if self._element is None else host[self._element])
 
     def to_latex(self) -> str:
         """The definitions and the sum over paths, as an `aligned` environment.
@@ -153,17 +154,6 @@ class Explanation:
 
 def _derivative(a: str, b: str) -> str:
     return rf"\frac{{\partial {latex_name(a)}}}{{\partial {latex_name(b)}}}"
-
-
-def _shown(v: Any) -> str:
-    """An array as a number, or as a summary."""
-    a = np.asarray(v)
-    if a.size == 1:
-        return number(float(a.reshape(())))
-    if not a.size:
-        return f"an array of shape {a.shape}"
-    mean, low, high = (number(float(f(a.astype(float)))) for f in (np.mean, np.min, np.max))
-    return f"an array of shape {a.shape}: mean {mean}, from {low} to {high}"
 
 
 def _product(factors: Sequence[str], sign: str, latex: bool = False) -> str:
@@ -245,35 +235,22 @@ def explain(
         chains.append(chain)
         contribution = Tensor(arrived.array) if arrived is not None else x.detach() * 0
         paths.append(Path(tuple(_factor(result, which, known) for result, which in chain), contribution))
-    used = _used(graph)
     formula = None
-    if counts[graph.root] == len(paths) and all(n.kind == "leaf" or _box(n).step.op is not None for n in used):
+    if counts[graph.root] == len(paths) and all(
+        n.kind == "leaf" or n.operation.step.op is not None for n in graph.variables
+    ):
         formula = " + ".join(map(_python, chains)) or "0"
-    return Explanation(graph, target, used, known, paths, counts[graph.root], total, formula, element)
+    return Explanation(graph, target, known, paths, counts[graph.root], total, formula, element)
 
 
 Chain = list[tuple[Node, int]]
-
-
-def _box(result: Node) -> Node:
-    """The operation that computes a variable."""
-    (box,) = result.operands
-    assert isinstance(box, Node)
-    return box
-
-
-def _operands(result: Node) -> list[tuple[int, Node]]:
-    """The operands of a variable's operation that a gradient can flow to, with their positions."""
-    if result.kind == "leaf" or not result.requires_grad:
-        return []
-    return [(k, a) for k, a in enumerate(_box(result).operands) if isinstance(a, Node) and a.requires_grad]
 
 
 def _counts(graph: Graph, target: Node) -> dict[Node, int]:
     """How many paths lead from each variable to the target."""
     counts: dict[Node, int] = {}
     for n in graph.variables:
-        counts[n] = 1 if n is target else sum(counts[a] for _, a in _operands(n))
+        counts[n] = 1 if n is target else sum(counts[a] for _, a in differentiable(n))
     return counts
 
 
@@ -287,71 +264,24 @@ def _paths(
         if n is target:
             yield chain, arrived
             continue
-        for k, a in reversed(_operands(n)):
+        for k, a in reversed(differentiable(n)):
             if counts[a]:
                 stack.append((a, [*chain, (n, k)], None if arrived is None else pull(n, k, arrived, known)))
 
 
-def _used(graph: Graph) -> list[Node]:
-    """The variables that the result is computed from, in forward order: all that an explanation may speak of."""
-    wanted = {graph.root}
-    for n in reversed(graph.variables):
-        if n in wanted and n.kind != "leaf":
-            wanted.update(a for a in _box(n).operands if isinstance(a, Node))
-    return [n for n in graph.variables if n in wanted]
-
-
-def _symbols(result: Node, name: Any) -> tuple[list[Sym], Sym, dict[Sym, str]]:
-    """A variable's elementwise op on symbols: its operands, its result, and what each of them is called."""
-    box = _box(result)
-    operands, y = expression(box.step.op, [a.dtype if isinstance(a, Node) else type(a) for a in box.operands])
-    names = {y: name(result.name)}
-    for s, a in zip(operands, box.operands, strict=True):
-        names[s] = name(a.name) if isinstance(a, Node) else literal(a)
-    return operands, y, names
-
-
-def _definition(n: Node, write: Any, name: Any) -> str:
-    """What a variable is, in the names of its operands."""
-    box = _box(n)
-    if box.step.op is not None:
-        _, y, names = _symbols(n, name)
-        del names[y]
-        return str(write(y, names))
-    head = box.op if write is text else rf"\operatorname{{{latex_word(box.op)}}}"
-    return f"{head}({', '.join(name(a.name) for a in box.operands if isinstance(a, Node))})"
-
-
 def _factor(result: Node, which: int, known: Values) -> Factor:
-    box = _box(result)
-    operand = box.operands[which]
+    operand = result.operation.operands[which]
     assert isinstance(operand, Node)
-    if box.step.op is None:
-        place = str(which) if len(box.operands) > 1 else ""
-        symbol = f"D{place} {_definition(result, text, str)}"
-        formula = f"D_{{{place}}} {_definition(result, latex, latex_name)}"
-    else:
-        operands, y, names = _symbols(result, str)
-        symbol = text(partials(box.step.op, operands, y)[which], names)
-        operands, y, names = _symbols(result, latex_name)
-        formula = latex(partials(box.step.op, operands, y)[which], names)
-        if operand.shape != result.shape:  # it was broadcast: its gradient is summed back
-            symbol, formula = f"Σ{operand.shape} {_grouped(symbol)}", rf"\Sigma \left({formula}\right)"
     local = None
     if all(math.prod(n.shape) == 1 for n in (operand, result)):
         sent = pull(result, which, ones(result, known), known)
         local = 0.0 if sent is None else float(Tensor(sent.array).item())
+    symbol, formula = local_gradient(result, which, text, str), local_gradient(result, which, latex, latex_name)
     return Factor(result.name, operand.name, symbol, formula, local)
-
-
-def _grouped(symbol: str) -> str:
-    return f"({symbol})" if " " in symbol else symbol
 
 
 def _python(chain: Chain) -> str:
     """The product of a path's local gradients as Python, every number with all of its digits."""
-    factors = []
-    for result, which in chain:
-        operands, y, names = _symbols(result, str)
-        factors.append(text(partials(_box(result).step.op, operands, y)[which], names, None))
-    return _product(factors, " * ")
+    return _product(
+        [local_gradient(result, which, functools.partial(text, digits=None), str) for result, which in chain], " * "
+    )

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import debug, errors
-from .config import HEAVY_BYTES, MAX_HEAVY_INPUTS, MAX_INPUTS, config, grad_mode
+from .config import HEAVY_BYTES, MAX_HEAVY_INPUTS, MAX_INPUTS, config, grad_mode, scope
 from .operators import Operators
 from .ops import Op, cast
 from .shapes import DType, Shape, broadcast
@@ -34,12 +34,12 @@ class Value(Operators):
     region that has computed it on the way to something else (None: not yet). slot: where its gradient is to be kept.
     number, started: of this op, and of the earliest op of the pending expression: no more ops than that lie between.
     first, last: the same for the buffers read. weight, fan_in: bounds on its ops and its inputs. label: the name that the user
-    gave it; not there if none was given.
+    gave it. scope: the path of the module that its op was called in. Neither is there if there is none.
     """
 
     __slots__ = (
         "__weakref__", "absorbed", "args", "array", "device", "dtype", "fan_in", "first", "label", "last", "line", "node",
-        "number", "op", "owned", "requires_grad", "shape", "slot", "started", "weight",
+        "number", "op", "owned", "requires_grad", "scope", "shape", "slot", "started", "weight",
     )  # fmt: skip
 
     def __init__(
@@ -75,7 +75,8 @@ class Value(Operators):
         return self.caller(op, args, params)
 
     label: str
-    labelled = False  # whether any value has a label: those who would have to look save themselves the way
+    scope: str
+    labelled = False  # whether any value has a label or scope: those who would have to look save themselves the way
     closer: Any = None  # how a value is computed, and how a structural op is called: given by gpugrad.tape
     caller: Any = None
 
@@ -160,11 +161,19 @@ def pending(op: Op, args: tuple[Any, ...], close: Closer) -> Value:
     record = grad and carries and grad_mode.enabled
     v = Value(None, shape, output, device, record, None, True, op, args, number, started, weight, fan_in, first, last)
     debug.counters.ops += 1
-    if config._debug:
-        v.line = debug.user_line()
+    if config._noting:
+        _note(v)
     if weight > config._fuse or fan_in > MAX_INPUTS or (fan_in > MAX_HEAVY_INPUTS and _heavy(v)):
         _limit(v, close)
     return v
+
+
+def _note(v: Value) -> None:
+    if config._debug:
+        v.line = debug.user_line()
+    if scope.path:
+        v.scope = scope.path
+        Value.labelled = True
 
 
 def _operand(a: Any, dtype: DType, shape: Shape, close: Closer) -> Any:

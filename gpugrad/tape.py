@@ -17,7 +17,7 @@ from typing import Any
 
 from . import debug, errors
 from .backends import Backend, Device, Like, Sink
-from .config import MAX_INPUTS, config, grad_mode, set_grad_enabled, survive_fork
+from .config import MAX_INPUTS, config, grad_mode, scope, set_grad_enabled, survive_fork
 from .expr import Value, constant
 from .plan import Backward, Plan, Program, Request, Structure, plans, structure
 from .shapes import DType, Shape, reduced, summed_axes
@@ -97,12 +97,15 @@ class Node:
         "line",
         "made",
         "number",
+        "scope",
         "shape",
         "slot",
         "targets",
     )
 
-    label: str  # the name that the user gave its value; not there if none was given
+    # The name that the user gave its value, and the path of the module that made it; not there if there is none.
+    label: str
+    scope: str
     name = "node"
     moves = True  # a mask that arrives here is of use
 
@@ -114,6 +117,8 @@ class Node:
         self.targets = targets
         self.line = value.line
         self.made = weakref.ref(value)
+        if config._noting:
+            self.scope = scope.path
         self.hooks: list[Callable[[Value], Value | None]] = []
         self.slot: Slot | None = None  # where retain_grad wants the gradient
         self.freed = False
@@ -145,7 +150,7 @@ class Region(Node):
 
     wanted: the inputs that a gradient can flow to, aligned with `targets`. saved: the inputs that backward reads. output: the
     buffer it wrote, if backward reads it. axes: what it was summed over, None if it was not. For whoever looks at it, others:
-    the inputs that are not saved, while somebody has them; labels: the names that ops, or ~inputs, were given.
+    the inputs that are not saved, while somebody has them; labels, scopes: the names that ops, or ~inputs, were given, and the modules they were called in.
     """
 
     __slots__ = (
@@ -160,6 +165,7 @@ class Region(Node):
         "retained",
         "saved",
         "scalars",
+        "scopes",
         "shapes",
         "wanted",
     )
@@ -183,9 +189,11 @@ class Region(Node):
         self.saved = {n: inputs[n] for n in keep}
         self.others = {n: weakref.ref(a) for n, a in enumerate(inputs) if n not in self.saved}
         self.labels: dict[int, str] = {}
+        self.scopes: dict[int, str] = {}
         if Value.labelled:
             calls = [(n, v) for n, v in enumerate(found.nodes)] + [(~n, a) for n, a in enumerate(inputs)]
             self.labels = {n: v.label for n, v in calls if hasattr(v, "label")}
+            self.scopes = {n: v.scope for n, v in calls if hasattr(v, "scope")}
         self.output = array if reads_output else None
         self.interior = list(map(weakref.ref, interior))
         self.retained: dict[int, Slot] = {}

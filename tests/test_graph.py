@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import xml.etree.ElementTree
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 import gpugrad as gg
 from gpugrad.graph import Graph, Node
+from gpugrad.graph.fold import Group, fold, views
 from gpugrad.graph.layout import Extent, layout
 from gpugrad.nn import functional as F
 
@@ -195,7 +198,7 @@ def test_nothing_overlaps_and_nothing_is_cut_off() -> None:
         extents = [Extent(*rng.uniform(10, 60, 2), 15.0) for _ in range(count)]
         plan = layout(extents, edges)
         rows: dict[float, list[tuple[float, float]]] = {}
-        for (x, y), e in zip(plan.places, extents, strict=True):
+        for (x, y), e in zip(plan.places, extents, strict=False):
             rows.setdefault(y, []).append((x - e.left, x + e.right))
             assert x - e.left > 0
             assert x + e.right < plan.width
@@ -206,3 +209,124 @@ def test_nothing_overlaps_and_nothing_is_cut_off() -> None:
                 assert start > end
         for a, b in edges:
             assert plan.places[a][1] < plan.places[b][1]  # arrows point down
+
+
+def loop(steps: int) -> gg.Tensor:
+    w, h = gg.tensor([0.5, 0.7], requires_grad=True, name="w"), gg.ones(2)
+    for _ in range(steps):
+        h = gg.tanh(h * w + 0.1)
+    return h.sum()
+
+
+def page_data(page: str) -> Any:
+    return json.loads(page.split('type="application/json">')[1].split("</script>")[0])
+
+
+def test_large_graphs_are_folded_and_can_be_opened() -> None:
+    graph = loop(830).graph()
+    assert len(graph) > 4900
+    small = fold(graph.nodes)
+    assert len(small) <= 160
+    Graph(small)  # no cycles
+    assert small[-1].name == "f"
+    every = views(graph.nodes, "all")
+    shown = {n.number for v in every for n in v.nodes if not isinstance(n.step, Group)}
+    assert shown == set(range(len(graph)))  # nothing is lost
+    for v in every:
+        assert len(v.nodes) <= 200
+        Graph(v.nodes)
+    whole = xml.etree.ElementTree.fromstring(graph.to_svg(fold=False))
+    assert sum(g.tag.endswith("}g") for g in whole) == len(graph)
+    assert len(graph.to_svg(fold=False)) < 6_000_000
+
+
+def test_ten_thousand_nodes(fused: None) -> None:
+    graph = loop(1700).graph()
+    assert len(graph) > 10_000
+    assert len(graph.to_svg()) < 200_000
+    assert len(page_data(graph.to_html())["nodes"]) == len(graph)
+
+
+def test_folded_by_module() -> None:
+    class Block(gg.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear, self.norm = gg.nn.Linear(4, 4), gg.nn.LayerNorm(4)
+
+        def forward(self, x: Any) -> Any:
+            return x + gg.tanh(self.linear(self.norm(x)))
+
+    net = gg.nn.Sequential(*[Block() for _ in range(8)], gg.nn.Linear(4, 3))
+    graph = F.cross_entropy(net(gg.ones((2, 4), dtype="float32")), [0, 2]).graph()
+    assert {n.module for n in graph.operations} >= {"0", "0.linear", "0.norm", "7", "8", ""}
+    titles = [n.op for n in fold(graph.nodes) if isinstance(n.step, Group)]
+    assert any(t.startswith("3 (") for t in titles)
+    assert any(t.startswith("outside modules (") for t in titles)
+    after = (gg.ones(2, requires_grad=True) * 2).graph()
+    assert {n.module for n in after.operations} == {""}  # no module is being called any more
+
+
+def test_the_page_has_the_numbers_of_backward() -> None:
+    x, y = leaf(2.0, "x"), leaf(3.0, "y")
+    f = gg.sin(x * y) + gg.where(x > 1, gg.sqrt(x - 1), 0.0)
+    data = page_data(f.graph().to_html())
+    nodes = {n["title"]: n for n in data["nodes"].values()}
+    f.backward()
+    assert nodes["x"]["value"] == "2"
+    assert nodes["x"]["upstream"] == f"{x.grad.item():.6g}"
+    assert nodes["y"]["upstream"] == f"{y.grad.item():.6g}"
+    (edge,) = nodes["sin"]["edges"]
+    assert (edge["symbol"], edge["local"], edge["product"]) == ("cos(z1)", f"{np.cos(6):.6g}", f"{np.cos(6):.6g}")
+    assert [e["operand"] for e in nodes["multiply"]["edges"]] == ["x", "y"]
+    assert data["views"][0]["order"] == list(range(len(data["nodes"])))
+    assert data["note"] == ""
+
+
+def test_the_page_of_arrays_that_are_masked() -> None:
+    x = leaf([0.0, 4.0], "x")
+    f = gg.where(x > 0, gg.sqrt(x), 0.0).sum()
+    nodes = {n["title"]: n for n in page_data(f.graph().to_html())["nodes"].values()}
+    assert nodes["x"]["upstream"] == "an array of shape (2,): mean 0.125, from 0 to 0.25"
+
+
+def test_a_page_is_escaped_and_says_what_was_left_out() -> None:
+    bad = "</script><script>alert(1)</script>"
+    page = gg.sin(leaf(2.0, bad)).graph().to_html()
+    assert page.count("</script>") == 2
+    assert page_data(page)["nodes"]["0"]["title"] == bad
+    large = (gg.zeros(3_000_000, requires_grad=True) * 2).sum().graph()
+    assert "6,000,001 elements" in page_data(large.to_html())["note"]
+    assert "value" not in page_data(large.to_html())["nodes"]["0"]
+    assert page_data(gg.tensor(2.0, name="x").graph().to_html())["nodes"]["0"]["value"] == "2"
+
+
+def test_edges_that_run_together_are_drawn_once() -> None:
+    extents = [Extent(10, 10, 10)] * 40
+    edges = [(k, k + 1) for k in range(39)] + [(0, k) for k in range(2, 40)]
+    plan = layout(extents, edges)
+    assert len(plan.places) == 40 + 38  # one point in each layer, not one for each edge
+    assert plan.way(0, 3) == [0, 40, 41, 3]
+
+
+DOCS = Path(__file__).parents[1] / "docs" / "graph"
+
+
+def pictures() -> dict[str, str]:
+    """The pictures of docs/graph.md. Running this file draws them anew."""
+    net = gg.nn.Sequential(gg.nn.Linear(2, 3), gg.nn.Tanh(), gg.nn.Linear(3, 1))
+    loss = F.mse_loss(net(gg.ones((4, 2), dtype="float32")), gg.zeros((4, 1), dtype="float32"))
+    return {
+        "seed.svg": gg.sin(leaf(2.0, "x") * leaf(3.0, "y")).graph().to_svg(),
+        "network.svg": loss.graph().to_svg(),
+    }
+
+
+@pytest.mark.parametrize("name", ["seed.svg", "network.svg"])
+def test_the_pictures_of_the_documentation_are_those_that_are_drawn(name: str, fused: None, on_cpu: None) -> None:
+    assert (DOCS / name).read_text() == pictures()[name]
+
+
+if __name__ == "__main__":
+    DOCS.mkdir(exist_ok=True)
+    for name, picture in pictures().items():
+        (DOCS / name).write_text(picture)

@@ -33,7 +33,7 @@ LAYERS = [
     "tensor", "autograd",
     "functions.creation", "functions.elementwise", "functions.shaping", "functions.indexing", "functions.reductions",
     "functions.contraction", "functions", "functional", "stationary", "random", "serialize",
-    "nn.module", "nn.init", "nn.functional", "nn.layers", "nn", "optim", "graph.nodes", "graph.layout", "graph.svg", "graph.text", "graph.record", "graph.steps", "graph", "explanation", "", "formula", "demo", "__main__",
+    "nn.module", "nn.init", "nn.functional", "nn.layers", "nn", "optim", "graph.nodes", "graph.layout", "graph.svg", "graph.text", "graph.record", "graph.steps", "graph.formulas", "graph.fold", "graph.html", "graph", "explanation", "", "formula", "demo", "__main__",
 ]  # fmt: skip
 # Imported when first used, not with the module: nothing below depends on them being there.
 LAZY = {("backends", "backends.cpu"), ("backends", "backends.cupy"), ("backends", "backends.runtime"), ("tensor", ""), ("tensor", "graph"),

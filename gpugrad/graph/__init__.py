@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from .. import errors, tape
 from ..tensor import Tensor
-from . import record, svg, text
+from . import html, record, svg, text
+from .fold import fold as folded
 from .nodes import Edge, Node
 
 
@@ -130,19 +131,36 @@ class Graph:
         """
         return text.dot(self.nodes, self.edges)
 
-    def to_svg(self) -> str:
+    def to_svg(self, fold: bool = True) -> str:
         """A picture in layers from the leaves down to the root, with regions shaded.
+
+        fold: draw what one module or one region has computed as one box, if there are more than 150 nodes.
 
         >>> import gpugrad as gg
         >>> gg.tensor(2.0, name="x").graph().to_svg()[:4]
         '<svg'
         """
-        return svg.draw(self.nodes, self.edges)
+        nodes = folded(self.nodes) if fold else list(self.nodes)
+        return svg.draw(nodes, [Edge(a, n, k) for n in nodes for k, a in enumerate(n.operands) if isinstance(a, Node)])
 
-    _repr_svg_ = to_svg
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
+
+    def to_html(self, values: bool | None = None) -> str:
+        """One self-contained page: a chosen node shows its value, the gradient that arrives, and for each operand local gradient,
+        upstream gradient and their product; a slider plays the forward and the backward pass.
+
+        values: whether these numbers are computed; if not given, unless the variables have more than 4 million elements. The root's
+        gradient is 1, for every element of it. A graph of more than 150 nodes is folded; boxes can be opened.
+
+        >>> import gpugrad as gg
+        >>> gg.tensor(2.0, name="x").graph().to_html()[:15]
+        '<!DOCTYPE html>'
+        """
+        return html.page(self.nodes, values)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture to a file, in the format that its name ends in: svg, dot, mmd (Mermaid) or png.
+        """Write the picture to a file, in the format that its name ends in: svg, html, dot, mmd (Mermaid) or png.
 
         Raises InputError for another ending, and ImportError for a png where there is neither CairoSVG nor rsvg-convert.
 
@@ -152,7 +170,12 @@ class Graph:
         >>> os.path.getsize(path) > 0
         True
         """
-        formats: dict[str, Callable[[], str]] = {".svg": self.to_svg, ".dot": self.to_dot, ".mmd": self.to_mermaid}
+        formats: dict[str, Callable[[], str]] = {
+            ".svg": self.to_svg,
+            ".html": self.to_html,
+            ".dot": self.to_dot,
+            ".mmd": self.to_mermaid,
+        }
         ending = os.path.splitext(path)[1].lower()
         if ending == ".png":
             content = _png(self.to_svg())

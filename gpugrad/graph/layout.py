@@ -20,41 +20,47 @@ class Extent(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Places by node, the points that each edge passes through on its way, and the size of the whole."""
+    """Places: of the nodes and, after them, of the points that edges pass through. trunks: by node, the points below it that its
+    edges share, one in each layer. layers: of the nodes. width, height: of the whole."""
 
     places: list[Point]
-    routes: list[list[Point]]
+    trunks: dict[int, list[int]]
+    layers: list[int]
     width: float
     height: float
+
+    def way(self, a: int, b: int) -> list[int]:
+        """The points that the edge from node a to node b passes through, both ends included."""
+        return [a, *self.trunks.get(a, ())[: self.layers[b] - self.layers[a] - 1], b]
 
 
 def layout(extents: Sequence[Extent], edges: Sequence[tuple[int, int]]) -> Layout:
     """Lay out nodes, given in topological order, and edges between their indices.
 
-    Every node is as far down as its users allow; an edge over several layers gets a point in each, placed like a node.
+    Every node is as far down as its users allow; an edge over several layers gets a point in each, placed like a node. The edges
+    of one node share these points, so that they run together until they part.
     """
     layer = _layers(len(extents), edges)
     left = [e.left + GAP / 2 for e in extents]
     right = [e.right + GAP / 2 for e in extents]
     above: list[list[int]] = [[] for _ in extents]
     below: list[list[int]] = [[] for _ in extents]
-    routes: list[list[int]] = []
+    trunks: dict[int, list[int]] = {}
     for a, b in edges:
-        route = []
-        last = a
-        for row in range(layer[a] + 1, layer[b]):
-            n = len(layer)
-            layer.append(row)
+        trunk = trunks.setdefault(a, [])
+        count = layer[b] - layer[a] - 1
+        while len(trunk) < count:
+            last = trunk[-1] if trunk else a
+            below[last].append(len(layer))
+            trunk.append(len(layer))
+            layer.append(layer[last] + 1)
             left.append(GAP / 2)
             right.append(GAP / 2)
             above.append([last])
             below.append([])
-            below[last].append(n)
-            route.append(n)
-            last = n
+        last = trunk[count - 1] if count else a
         above[b].append(last)
         below[last].append(b)
-        routes.append(route)
     rows: list[list[int]] = [[] for _ in range(max(layer, default=0) + 1)]
     for n, row in enumerate(layer):
         rows[row].append(n)
@@ -69,7 +75,7 @@ def layout(extents: Sequence[Extent], edges: Sequence[tuple[int, int]]) -> Layou
     edge = min((x[n] - left[n] for n in range(len(x))), default=0.0)
     places = [(x[n] - edge + 12, 40.0 + ROW * layer[n]) for n in range(len(x))]
     width = max((places[n][0] + right[n] for n in range(len(x))), default=0.0) + 12
-    return Layout(places[: len(extents)], [[places[n] for n in r] for r in routes], width, 80.0 + ROW * (len(rows) - 1))
+    return Layout(places, trunks, layer[: len(extents)], width, 80.0 + ROW * (len(rows) - 1))
 
 
 def _layers(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:

@@ -16,6 +16,7 @@ class Node:
     op: the operation, or the one that computes the variable; "" for a leaf. name: of a variable. shape, dtype, device: of the
     variable, or of the operation's result. region: the number of the region it is computed in, None outside of one.
     requires_grad: whether gradients reach it. operands: the nodes that it is computed from, and Python numbers, by position.
+    module: the path of the `nn.Module` that called the operation, "" outside of one.
     """
 
     number: int
@@ -28,6 +29,7 @@ class Node:
     region: int | None
     requires_grad: bool
     operands: tuple[Node | float, ...] = field(default=(), repr=False)
+    module: str = field(default="", repr=False)
     step: Any = field(default=None, repr=False)  # of an operation: how it runs, for `gpugrad.graph.steps`
     value: Any = field(default=None, repr=False)  # of a variable: its value, if somebody still had it
 
@@ -35,6 +37,15 @@ class Node:
     def is_variable(self) -> bool:
         """True for a circle, False for a box."""
         return self.kind != "operation"
+
+    @property
+    def operation(self) -> Node:
+        """The operation that computes a variable. Raises ValueError for a leaf, or an operation itself."""
+        if self.kind not in ("intermediate", "root") or not self.operands:
+            raise ValueError(f"{self.label} is not computed by an operation")
+        box = self.operands[0]
+        assert isinstance(box, Node)
+        return box
 
     @property
     def label(self) -> str:

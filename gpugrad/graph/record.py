@@ -85,21 +85,23 @@ class _Recorder:
 
     def leaf(self, ref: Ref, shape: Shape, dtype: DType, device: Any, grad: bool, name: str) -> Node:
         name = self.name(name, ref, "x")
-        return self.see(ref, self.add("leaf", "", name, shape, dtype, str(device), None, grad, (), None, ref()))
+        return self.see(ref, self.add("leaf", "", name, shape, dtype, str(device), None, grad, (), "", None, ref()))
 
     def operation(
         self, op: str, operands: list[Any], like: tuple[Shape, DType, Any], region: int | None, grad: bool, step: Step, name: str,
-        ref: Ref, node: tape.Node | None,
+        ref: Ref, node: tape.Node | None, module: str,
     ) -> Node:  # fmt: skip
         """A box and the circle of its result, which stands for a node of the tape if there is one."""
         found = self.seen.get(id(ref))
         if found is None:
             kind = "root" if node is not None and node is self.root else "intermediate"
             shape, dtype, device = like
-            box = self.add("operation", op, "", shape, dtype, str(device), region, grad, tuple(operands), step, None)
+            box = self.add(
+                "operation", op, "", shape, dtype, str(device), region, grad, tuple(operands), module, step, None
+            )
             name = self.name(name, ref, "f" if kind == "root" else "z")
             found = self.add(
-                kind, op, name, shape, dtype, str(device), region, grad, (box,), None, ref() or _output(node)
+                kind, op, name, shape, dtype, str(device), region, grad, (box,), module, None, ref() or _output(node)
             )
             self.see(ref, found)
         if node is not None:
@@ -124,7 +126,18 @@ class _Recorder:
             dtype = v.dtype if v is not None else node.dtype
             operands.append(self.input(target, ref, node.shapes[n], dtype, node.device, ""))
         like = node.shape, node.dtype, node.device
-        self.operation(node.op.name, operands, like, None, True, Step(call=node), self.label(node), node.made, node)
+        self.operation(
+            node.op.name,
+            operands,
+            like,
+            None,
+            True,
+            Step(call=node),
+            self.label(node),
+            node.made,
+            node,
+            getattr(node, "scope", ""),
+        )
 
     def region(self, node: tape.Region) -> None:
         """The single ops of a region, from its plan."""
@@ -144,13 +157,35 @@ class _Recorder:
             name = (label if last else "") or node.labels.get(n, "")
             ref = node.made if last else node.interior[n]
             like = node.extent, s.dtype, node.device
-            at[n] = self.operation(op.name, operands, like, number, s.grad, Step(op), name, ref, node if last else None)
+            at[n] = self.operation(
+                op.name,
+                operands,
+                like,
+                number,
+                s.grad,
+                Step(op),
+                name,
+                ref,
+                node if last else None,
+                node.scopes.get(n, ""),
+            )
         if node.axes is not None:
             summed = next(
                 at[k] for k, s in [*enumerate(symbols), *((~n, s) for n, s in enumerate(inputs))] if s is root
             )
             like = node.shape, node.dtype, node.device
-            self.operation("sum", [summed], like, number, True, Step(region=node), label, node.made, node)
+            self.operation(
+                "sum",
+                [summed],
+                like,
+                number,
+                True,
+                Step(region=node),
+                label,
+                node.made,
+                node,
+                getattr(node, "scope", ""),
+            )
 
 
 def _output(node: tape.Node | None) -> Value | None:

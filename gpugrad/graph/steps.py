@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from .. import elementwise as ew
 from ..config import no_grad
 from ..expr import Value, filled
 from ..notation import expression
 from ..ops import Op
 from ..structural import broadcast_to, collect, reshape, spread, sum_to
 from ..symbolic import BOOL, Adjoint, Sym, reverse
-from ..tape import Called
+from ..tape import Called, close
 from ..tape import Node as TapeNode
 from ..traced import evaluated
 from ..walk import Adjoint as Arrived
@@ -46,8 +47,7 @@ def _computed(n: Node, known: Values) -> Value | None:
     """A variable from the operands of its operation."""
     if n.kind == "leaf":
         return None
-    (box,) = n.operands
-    assert isinstance(box, Node)
+    box = n.operation
     args = [known[a] if isinstance(a, Node) else a for a in box.operands]
     if any(a is None for a in args):
         return None
@@ -75,8 +75,7 @@ def pull(result: Node, which: int, arrived: Arrived, known: Values) -> Arrived |
 
     Local gradient times upstream gradient, summed where the operand was broadcast. None where there is no derivative.
     """
-    (box,) = result.operands
-    assert isinstance(box, Node)
+    box = result.operation
     operand = box.operands[which]
     if not (isinstance(operand, Node) and operand.requires_grad and box.requires_grad):
         return None
@@ -92,6 +91,31 @@ def pull(result: Node, which: int, arrived: Arrived, known: Values) -> Arrived |
         return found
     mask = sum_to(found.mask, operand.shape) if found.mask is not None else None
     return Arrived(sum_to(found.array, operand.shape), mask, False)
+
+
+Sent = dict[tuple[Node, int], Arrived | None]
+
+
+@no_grad()
+def gradients(nodes: Sequence[Node], known: Values) -> tuple[dict[Node, Arrived], Sent]:
+    """The gradient 1 of the root (of every element of it) taken back: what arrives at each variable, and what each sends on."""
+    arrived = {nodes[-1]: ones(nodes[-1], known)}
+    sent: Sent = {}
+    for n in reversed(nodes):
+        if n not in arrived or n.kind not in ("intermediate", "root"):
+            continue
+        for k, a in enumerate(n.operation.operands):
+            if isinstance(a, Node):
+                found = sent[n, k] = pull(n, k, arrived[n], known)
+                if found is not None:
+                    arrived[a] = _plus(arrived[a], found) if a in arrived else found
+                    close(arrived[a].array)
+    return arrived, sent
+
+
+def _plus(a: Arrived, b: Arrived) -> Arrived:
+    both = a.mask is not None and b.mask is not None
+    return Arrived(a.array + b.array, ew.logical_or(a.mask, b.mask) if both else None, False)
 
 
 @functools.lru_cache(maxsize=1024)

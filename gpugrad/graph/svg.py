@@ -7,9 +7,10 @@ that no gradient reaches is dashed.
 from __future__ import annotations
 
 import html
+import itertools
 from collections.abc import Sequence
 
-from .layout import Extent, layout
+from .layout import Extent, Layout, layout
 from .nodes import Edge, Node
 
 RADIUS = 16.0
@@ -43,18 +44,27 @@ def draw(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
         '<path d="M0,0 L8,4 L0,8 z" fill="#374151"/></marker></defs>',
         f'<rect width="{plan.width:.0f}" height="{plan.height:.0f}" fill="white"/>',
     ]
-    paths = []
-    for (a, b), route in zip(pairs, plan.routes, strict=True):
-        x, y = plan.places[a][0], plan.places[a][1] + extents[a].half
-        path = f"M{x:.1f},{y:.1f}"
-        for px, py in [*route, (plan.places[b][0], plan.places[b][1] - extents[b].half - 2)]:
-            middle = (y + py) / 2
-            path += f" C{x:.1f},{middle:.1f} {px:.1f},{middle:.1f} {px:.1f},{py:.1f}"
-            x, y = px, py
-        paths.append(path)
-    out += _shading(nodes, extents, plan.places, pairs, paths)
-    out += [f'<path d="{p}" fill="none" stroke="#374151" marker-end="url(#arrow)"/>' for p in paths]
-    for n, (x, y), e in zip(nodes, plan.places, extents, strict=True):
+    pieces: dict[tuple[int, int], str] = {}  # of edges, by their ends; those that edges share once
+    shades: dict[tuple[int, int], str] = {}
+    longest: dict[int, int] = {}  # by node, the farthest target
+    for a, b in pairs:
+        longest[a] = max(longest.get(a, b), b, key=plan.layers.__getitem__)
+    for a, b in longest.items():
+        for piece in itertools.pairwise(plan.way(a, b)):
+            pieces[piece] = _curve(plan, extents, *piece)
+    for a, b in pairs:
+        way = plan.trunks[a][: plan.layers[b] - plan.layers[a] - 1]
+        piece = (way[-1] if way else a), b
+        pieces[piece] = _curve(plan, extents, *piece)
+        region = nodes[a].region
+        if region is not None and region == nodes[b].region:
+            shades |= dict.fromkeys(itertools.pairwise([a, *way, b]), SHADES[region % len(SHADES)])
+    out += [f'<path d="{pieces[p]}" fill="none" stroke="{shade}" stroke-width="26"/>' for p, shade in shades.items()]
+    out += _shading(nodes, extents, plan.places)
+    for (_, end), path in pieces.items():
+        arrow = ' marker-end="url(#arrow)"' if end < len(nodes) else ""
+        out.append(f'<path d="{path}" fill="none" stroke="#374151"{arrow}/>')
+    for n, (x, y), e in zip(nodes, plan.places, extents, strict=False):  # then come points of edges
         out.append(f'<g class="node {style(n)}" data-node="{n.number}"><title>{html.escape(describe(n))}</title>')
         label = html.escape(n.label)
         if n.is_variable:
@@ -83,20 +93,20 @@ def _extent(n: Node) -> Extent:
     return Extent(RADIUS + 2, RADIUS + (text + 6 if len(n.label) > SHORT else 2), RADIUS)
 
 
-def _shading(
-    nodes: Sequence[Node], extents: Sequence[Extent], places: Sequence[tuple[float, float]], pairs: Sequence[tuple[int, int]],
-    paths: Sequence[str],
-) -> list[str]:  # fmt: skip
-    """A wide stroke in the region's shade under its nodes and the edges between them."""
-    out = []
-    for (a, b), path in zip(pairs, paths, strict=True):
-        region = nodes[a].region
-        if region is not None and region == nodes[b].region:
-            out.append(f'<path d="{path}" fill="none" stroke="{SHADES[region % len(SHADES)]}" stroke-width="26"/>')
-    for n, (x, y), e in zip(nodes, places, extents, strict=True):
-        if n.region is not None:
-            out.append(
-                f'<rect x="{x - e.left - 5:.1f}" y="{y - 23:.1f}" width="{e.left + e.right + 10:.1f}" height="46" rx="12" '
-                f'fill="{SHADES[n.region % len(SHADES)]}"/>'
-            )
-    return out
+def _curve(plan: Layout, extents: Sequence[Extent], a: int, b: int) -> str:
+    """From the lower edge of a node, or from a point, to the upper edge of another."""
+    (x, y), (px, py) = plan.places[a], plan.places[b]
+    y += extents[a].half if a < len(extents) else 0
+    py -= extents[b].half + 2 if b < len(extents) else 0
+    middle = (y + py) / 2
+    return f"M{x:.1f},{y:.1f} C{x:.1f},{middle:.1f} {px:.1f},{middle:.1f} {px:.1f},{py:.1f}"
+
+
+def _shading(nodes: Sequence[Node], extents: Sequence[Extent], places: Sequence[tuple[float, float]]) -> list[str]:
+    """The region's shade under its nodes; under its edges it is a wide stroke."""
+    return [
+        f'<rect x="{x - e.left - 5:.1f}" y="{y - 23:.1f}" width="{e.left + e.right + 10:.1f}" height="46" rx="12" '
+        f'fill="{SHADES[n.region % len(SHADES)]}"/>'
+        for n, (x, y), e in zip(nodes, places, extents, strict=False)
+        if n.region is not None
+    ]

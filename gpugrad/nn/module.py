@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from .. import errors
-from ..config import no_grad
+from ..config import no_grad, scoped
 from ..serialize import load, save
 from ..tensor import Tensor, tensor
 
@@ -52,16 +52,20 @@ class Module:
         known.update(id(t) for _, t in _find(name, value, Tensor) if t.requires_grad)
         object.__setattr__(self, name, value)
         if isinstance(value, (Tensor, Module, list, tuple, dict)):
-            for path, p in self.named_parameters():  # the outermost module gives a parameter its whole path
+            # The outermost module gives what it holds its whole path: pictures of the graph show it.
+            for path, p in self.named_parameters():
                 if p._slot is not None:
                     p._slot.path = path
+            for path, m in self.named_modules():
+                m.__dict__["_path"] = path
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward(...)")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)
+        with scoped(self.__dict__.get("_path", "")):
+            return self.forward(*args, **kwargs)
 
     def children(self) -> Iterator[tuple[str, Module]]:
         """The modules among the attributes, by name, in the order they were set."""
@@ -80,6 +84,12 @@ class Module:
         yield from ((prefix + name, t) for name, t in self._own() if self._is_parameter(t))
         for name, child in self.children():
             yield from child.named_parameters(f"{prefix}{name}.")
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module and those in it, with their paths; its own is empty."""
+        yield prefix.rstrip("."), self
+        for name, child in self.children():
+            yield from child.named_modules(f"{prefix}{name}.")
 
     def named_buffers(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
         """The tensors of this module and its children that are saved but not trained, with their paths."""
