@@ -315,13 +315,18 @@ def pictures() -> dict[str, str]:
     """The pictures of docs/graph.md. Running this file draws them anew."""
     net = gg.nn.Sequential(gg.nn.Linear(2, 3), gg.nn.Tanh(), gg.nn.Linear(3, 1))
     loss = F.mse_loss(net(gg.ones((4, 2), dtype="float32")), gg.zeros((4, 1), dtype="float32"))
+    x, u = leaf(2.0, "x"), leaf(0.5, "u")
     return {
         "seed.svg": gg.sin(leaf(2.0, "x") * leaf(3.0, "y")).graph().to_svg(),
         "network.svg": loss.graph().to_svg(),
+        "shared.svg": (x * x + gg.exp(x)).graph().to_svg(),
+        "forward.svg": gg.tanh(x * 3).graph().to_svg(),
+        "paths.svg": (u * gg.exp(u)).graph().to_svg(),
+        "second.svg": gg.autograd.grad(gg.square(x), x, create_graph=True)[0].graph().to_svg(),
     }
 
 
-@pytest.mark.parametrize("name", ["seed.svg", "network.svg"])
+@pytest.mark.parametrize("name", sorted(p.name for p in DOCS.iterdir()))
 def test_the_pictures_of_the_documentation_are_those_that_are_drawn(name: str, fused: None, on_cpu: None) -> None:
     assert (DOCS / name).read_text() == pictures()[name]
 
