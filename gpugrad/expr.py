@@ -76,7 +76,7 @@ class Value(Operators):
 
     label: str
     scope: str
-    labelled = False  # whether any value has a label or scope: those who would have to look save themselves the way
+    labelled = scoped = False  # whether any value has a label, or a scope: if not, nobody has to look
     closer: Any = None  # how a value is computed, and how a structural op is called: given by gpugrad.tape
     caller: Any = None
 
@@ -173,7 +173,8 @@ def _note(v: Value) -> None:
         v.line = debug.user_line()
     if scope.path:
         v.scope = scope.path
-        Value.labelled = True
+        if not Value.scoped:  # an assignment to a class makes Python forget what it knows of it
+            Value.scoped = True
 
 
 def _operand(a: Any, dtype: DType, shape: Shape, close: Closer) -> Any:

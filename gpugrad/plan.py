@@ -412,15 +412,20 @@ class Plan:
             found = self._dual[moving, stored] = Dual(self, moving, stored)
         return found
 
-    def needs(self, wanted: tuple[int, ...], stored: bool) -> tuple[tuple[int, ...], bool]:
-        """What backward reads: (the inputs to keep, by index; whether it reads the output). Computed, not declared."""
+    def needs(self, wanted: tuple[int, ...], stored: bool) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
+        """What backward reads: (the inputs to keep, by index; whether it reads the output; the inputs that it knows nothing of).
+
+        Computed, not declared.
+        """
         key = wanted, stored
         found = self._needs.get(key)
         if found is None:
             # With masks and every interior adjoint: whatever is asked for later reads no more than this.
             interior = tuple(n for n, s in enumerate(self.symbols()[0]) if s.grad)
             sources = Backward(self, Request(wanted, (True,) * len(wanted), interior, True, stored)).reads()
-            found = tuple(sorted(s[1] for s in sources if s[0] == "x")), "y" in sources
+            keep = tuple(sorted(s[1] for s in sources if s[0] == "x"))
+            rest = tuple(n for n in range(len(self.symbols()[1])) if n not in keep and n not in wanted)
+            found = keep, "y" in sources, rest
             self._needs[key] = found
         return found
 

@@ -145,12 +145,15 @@ class Leaf(Node):
         """A leaf keeps nothing and is never used up."""
 
 
+_NOTHING: dict[int, Any] = {}  # shared, and never written to
+
+
 class Region(Node):
     """A closed elementwise expression: one node, whatever number of ops it holds.
 
     wanted: the inputs that a gradient can flow to, aligned with `targets`. saved: the inputs that backward reads. output: the
     buffer it wrote, if backward reads it. axes: what it was summed over, None if it was not. For whoever looks at it, others:
-    the inputs that are not saved, while somebody has them; labels, scopes: the names that ops, or ~inputs, were given, and the modules they were called in.
+    the inputs that backward knows nothing of, while somebody has them; labels, scopes: the names that ops, or ~inputs, were given, and the modules they were called in.
     """
 
     __slots__ = (
@@ -185,15 +188,16 @@ class Region(Node):
         self.wanted = wanted
         self.shapes = [a.shape for a in inputs]
         self.dtypes = [a.dtype for a in inputs]
-        keep, reads_output = plan.needs(wanted, axes is None)
+        keep, reads_output, rest = plan.needs(wanted, axes is None)
         self.saved = {n: inputs[n] for n in keep}
-        self.others = {n: weakref.ref(a) for n, a in enumerate(inputs) if n not in self.saved}
-        self.labels: dict[int, str] = {}
-        self.scopes: dict[int, str] = {}
+        self.others = {n: weakref.ref(inputs[n]) for n in rest} if rest else _NOTHING
+        self.labels: dict[int, str] = _NOTHING
+        self.scopes: dict[int, str] = _NOTHING
         if Value.labelled:
-            calls = [(n, v) for n, v in enumerate(found.nodes)] + [(~n, a) for n, a in enumerate(inputs)]
-            self.labels = {n: v.label for n, v in calls if hasattr(v, "label")}
-            self.scopes = {n: v.scope for n, v in calls if hasattr(v, "scope")}
+            self.labels = {n: v.label for n, v in enumerate(found.nodes) if hasattr(v, "label")}
+            self.labels |= {~n: a.label for n, a in enumerate(inputs) if hasattr(a, "label")}
+        if Value.scoped:
+            self.scopes = {n: v.scope for n, v in enumerate(found.nodes) if hasattr(v, "scope")}
         self.output = array if reads_output else None
         self.interior = list(map(weakref.ref, interior))
         self.retained: dict[int, Slot] = {}
@@ -238,7 +242,7 @@ class Called(Node):
         self.params = params
         self.shapes = tuple(a.shape for a in inputs)
         self.inputs: tuple[Value | None, ...] = tuple(a if n in keep else None for n, a in enumerate(inputs))
-        self.others = {n: weakref.ref(a) for n, a in enumerate(inputs) if n not in keep}
+        self.others = {n: weakref.ref(a) for n, a in enumerate(inputs) if n not in keep and not a.requires_grad}
         self.output = output.array if reads_output else None
 
     @property

@@ -172,7 +172,7 @@ class Tensor(Operators):
         v = self._value
         region = v.absorbed() if v.absorbed is not None else None
         if isinstance(region, tape.Region):
-            region.labels[region.find(v)] = name
+            region.labels = region.labels | {region.find(v): name}
         if v.node is not None:
             v.node.label = name
 

@@ -108,10 +108,13 @@ class _Recorder:
             self.made[node] = found
         return found
 
-    def input(self, target: tape.Node | None, ref: Ref, shape: Shape, dtype: DType, device: Any, name: str) -> Node:
+    def input(
+        self, target: tape.Node | None, ref: Ref | None, shape: Shape, dtype: DType, device: Any, name: str
+    ) -> Node:
         """The variable that an input of a node of the tape is: one of the graph, or data that no gradient reaches."""
         if target is not None:
             return self.made[target]
+        assert ref is not None  # what is no target is saved or among the others
         v = ref()
         if v is not None and v.node in self.made:
             return self.made[v.node]  # compared or detached here, differentiated elsewhere
@@ -121,8 +124,8 @@ class _Recorder:
         operands = []
         for n, target in enumerate(node.targets):
             kept = node.inputs[n]
-            ref = weakref.ref(kept) if kept is not None else node.others[n]
-            v = ref()
+            ref = weakref.ref(kept) if kept is not None else node.others.get(n)
+            v = _alive(ref)
             dtype = v.dtype if v is not None else node.dtype
             operands.append(self.input(target, ref, node.shapes[n], dtype, node.device, ""))
         like = node.shape, node.dtype, node.device
@@ -147,7 +150,7 @@ class _Recorder:
         targets = dict(zip(node.wanted, node.targets, strict=True))
         at: dict[int, Node] = {}
         for n in range(len(inputs)):
-            ref = weakref.ref(node.saved[n]) if n in node.saved else node.others[n]
+            ref = weakref.ref(node.saved[n]) if n in node.saved else node.others.get(n)
             name = node.labels.get(~n, "")
             at[~n] = self.input(targets.get(n), ref, node.shapes[n], node.dtypes[n], node.device, name)
         numbers = iter(node.scalars)
@@ -194,3 +197,7 @@ def _output(node: tape.Node | None) -> Value | None:
     return (
         None if node is None or array is None else Value(array, node.shape, node.dtype, node.device, False, None, False)
     )
+
+
+def _alive(ref: Ref | None) -> Value | None:
+    return ref() if ref is not None else None
