@@ -9,6 +9,7 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_structural import CASES
 
 import gpugrad as gg
 
@@ -199,3 +200,40 @@ def test_a_gradient_for_many_elements_and_names() -> None:
     assert e.total.tolist() == [2, 40]
     assert e.variable == "a"
     assert e.definitions == {"f": "a * a"}
+
+
+@pytest.mark.parametrize(("ours", "args"), [(c[1], c[3]) for c in CASES], ids=[c[0] for c in CASES])
+def test_every_structural_op_is_explained(ours: Any, args: list[np.ndarray]) -> None:
+    xs = [gg.tensor(a, requires_grad=True, name=f"in{n}") for n, a in enumerate(args)]
+    y = gg.square(ours(gg, *xs)).sum()
+    nodes = y.graph().to_html(values=True)
+    for x in xs:
+        e = gg.explain(y, x, max_paths=300)
+        if e.count == len(e.paths):
+            np.testing.assert_allclose(e.total.numpy(), e.gradient.numpy(), rtol=1e-10, atol=1e-12)
+        assert str(e)
+        assert x.name in nodes
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "bfloat16"])
+def test_other_dtypes(dtype: str) -> None:
+    x = gg.tensor([0.5, 1.5], dtype=dtype, requires_grad=True, name="x")
+    y = (gg.gelu(x) * x.astype("float32")).sum() + gg.softplus(x).sum().astype("float32")
+    e = gg.explain(y, x)
+    np.testing.assert_allclose(e.total.numpy().astype(float), e.gradient.numpy().astype(float), rtol=0.02)
+    assert e.total.dtype == x.dtype
+    y.graph().to_html()
+
+
+def test_writes_and_derivatives_of_derivatives() -> None:
+    x = gg.tensor([0.5, 1.5], requires_grad=True, name="x")
+    y = gg.zeros(3)
+    y[0] = x[0] * x[1]
+    y[1:] = gg.sin(x)
+    y *= 2
+    e = gg.explain((y * y).sum(), x)
+    np.testing.assert_allclose(e.total.numpy(), e.gradient.numpy(), rtol=1e-12)
+    (g,) = gg.autograd.grad((x**3).sum(), x, create_graph=True)
+    second = gg.explain(g.sum(), x)
+    np.testing.assert_allclose(second.total.numpy(), 6 * x.detach().numpy())
+    assert "<svg" in g.sum().graph().to_svg()
