@@ -50,11 +50,11 @@ def local_gradient(result: Node, which: int, write: Write, name: Name) -> str:
     written = write(partials(box.step.op, operands, y)[which], names)
     if operand.shape == result.shape:
         return written
-    return (
-        rf"\Sigma \left({written}\right)"
-        if in_latex
-        else f"Σ{operand.shape} {f'({written})' if ' ' in written else written}"
-    )
+    if written == "1":
+        return r"\Sigma" if in_latex else f"Σ{operand.shape}"
+    if in_latex:
+        return rf"\Sigma \left({written}\right)"
+    return f"Σ{operand.shape} {f'({written})' if ' ' in written else written}"
 
 
 def _symbols(result: Node, name: Name) -> tuple[list[Sym], Sym, dict[Sym, str]]:
