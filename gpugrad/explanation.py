@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import errors, tape, walk
+from . import errors, walk
 from .config import no_grad
 from .graph import Graph, Node, build
 from .graph.formulas import definition, differentiable, local_gradient, shown
@@ -187,7 +187,8 @@ def explain(
     written out; that there are more is said.
 
     Every factor is the local gradient that the op's row declares. Through a structural op it is a linear map, written D0 op(...)
-    for the derivative in operand 0; the contribution of a path is composed of the vjps along it.
+    for the derivative in operand 0; the contribution of a path is composed of the vjps along it. Gradient hooks are called, as by
+    `backward`; the paths know nothing of what they change.
 
     Raises GraphError for a y without a graph, or an x that is not in it; DTypeError for what is not a tensor.
 
@@ -212,7 +213,6 @@ def explain(
         raise errors.hook_without_grad("explain")
     if not isinstance(max_paths, int) or max_paths < 1:
         raise errors.bad_value("explain", f"max_paths must be a positive integer, not {max_paths!r}.")
-    tape.close(y._value)
     graph = build(y, names)
     target = next((n for n in graph.variables if n.value is x._value), None)
     if target is None:
@@ -274,7 +274,7 @@ def _factor(result: Node, which: int, known: Values) -> Factor:
     assert isinstance(operand, Node)
     local = None
     if all(math.prod(n.shape) == 1 for n in (operand, result)):
-        sent = pull(result, which, ones(result, known), known)
+        sent = pull(result, which, ones(result), known)
         local = 0.0 if sent is None else float(Tensor(sent.array).item())
     symbol, formula = local_gradient(result, which, text, str), local_gradient(result, which, latex, latex_name)
     return Factor(result.name, operand.name, symbol, formula, local)

@@ -60,6 +60,7 @@ class _Reader:
     def __init__(self, text: str, variables: Mapping[str, Tensor]) -> None:
         self.text = text
         self.variables = variables
+        self.shift = len(text) - len(text.lstrip())  # what is parsed begins there
 
     def error(self, place: int, message: str) -> errors.InputError:
         return errors.bad_expression(self.text, place, message)
@@ -80,11 +81,10 @@ class _Reader:
         try:
             tree = ast.parse(text.strip(), mode="eval")
         except SyntaxError as e:
-            offset = max((e.offset or 1) - 1, 0) + len(text) - len(text.lstrip())
-            raise self.error(min(offset, len(text)), f"this cannot be read: {e.msg}") from None
+            offset = max((e.offset or 1) - 1, 0)
+            raise self.error(min(offset + self.shift, len(text)), f"this cannot be read: {e.msg}") from None
         except (RecursionError, MemoryError, ValueError):
             raise self.error(0, "the expression is nested too deeply") from None
-        self.shift = len(text) - len(text.lstrip())
         return self.value(tree.body, 0)
 
     def at(self, node: Any, message: str) -> errors.InputError:
@@ -152,8 +152,7 @@ class _Reader:
             raise self.at(node, f"there is no function {name!r}{self.close(name, FUNCTIONS)}")
         if node.keywords:
             raise self.at(node, f"{name} takes its arguments by position here")
-        op = TABLE.get("absolute" if name == "abs" else name)
-        assert op is not None
+        op = TABLE["absolute" if name == "abs" else name]
         if not op.arity - _OPTIONAL.get(name, 0) <= len(node.args) <= op.arity:
             raise self.at(node, f"{name} takes {op.arity} argument{'s' if op.arity > 1 else ''}, not {len(node.args)}")
         return self.run(node, FUNCTIONS[name], op, [self.value(a, depth + 1) for a in node.args])

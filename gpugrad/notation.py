@@ -18,10 +18,9 @@ _INFIX = {
 }  # fmt: skip
 _TIGHT = {"multiply": 2, "divide": 2, "add": 1, "subtract": 1}  # what binds more tightly needs no brackets
 _LATEX_INFIX = {"*": r"\cdot", "<=": r"\le", ">=": r"\ge", "==": "=", "!=": r"\ne"}
-_LATEX_NAMES = {
-    "arcsin": "arcsin", "arccos": "arccos", "arctan": "arctan", "cos": "cos", "cosh": "cosh", "exp": "exp", "log": "ln",
-    "maximum": "max", "minimum": "min", "sin": "sin", "sinh": "sinh", "tan": "tan", "tanh": "tanh",
-}  # fmt: skip
+_LATEX_NAMES = {"log": "ln", "maximum": "max", "minimum": "min"} | {
+    n: n for n in ("arcsin", "arccos", "arctan", "cos", "cosh", "sin", "sinh", "tan", "tanh")
+}
 
 
 def text(s: Sym, names: Mapping[Sym, str], digits: int | None = 6) -> str:
@@ -72,10 +71,9 @@ def latex(s: Sym, names: Mapping[Sym, str]) -> str:
     if name in ("divide", "reciprocal"):
         above, below = parts if name == "divide" else ("1", parts[0])
         return rf"\frac{{{above}}}{{{below}}}"
-    if name in ("sqrt", "exp", "absolute", "exp2"):
-        return {"sqrt": r"\sqrt{%s}", "exp": "e^{%s}", "absolute": r"\left|%s\right|", "exp2": "2^{%s}"}[name] % parts[
-            0
-        ]
+    around = {"sqrt": r"\sqrt{%s}", "exp": "e^{%s}", "absolute": r"\left|%s\right|", "exp2": "2^{%s}"}.get(name)
+    if around is not None:
+        return around % parts[0]
     grouped = [
         rf"\left({p}\right)"
         if a not in names and a.op is not None and (a.op.name in _INFIX or a.op is ew.negative)

@@ -109,12 +109,12 @@ def _through_call(node: Called, arrived: Sequence[Tangent | None], traced: bool)
     value = tangent(node.op, [t.value if t is not None else None for t in arrived], record, node.params)
     mask = None
     if node.op.moves and any(t is None or t.mask is not None for t in arrived):
-        # An input without a tangent takes no part; nor do the elements of it.
         mask = tangent(node.op, [_taking(t) for t in arrived], record, node.params)
     return Tangent(value, mask)
 
 
 def _taking(t: Tangent | None) -> Value | None:
-    if t is None or t.mask is not None:
-        return t and t.mask
-    return filled(t.value.shape, True, BOOL, t.value.device)
+    """The elements of an input that take part: those of its mask, all, or (None) none of them."""
+    if t is None:
+        return None
+    return t.mask if t.mask is not None else filled(t.value.shape, True, BOOL, t.value.device)

@@ -10,8 +10,7 @@ import numpy as np
 
 from . import errors
 from .functional import hessian, hvp, value_and_grad
-from .functions.shaping import ravel
-from .tensor import Tensor, reshape, tensor
+from .tensor import Tensor, tensor
 
 DENSE = 200  # up to so many variables the whole Hessian is made
 
@@ -52,9 +51,11 @@ def stationary_point(f: Callable[[Any], Any], x: Any, tolerance: float | None = 
     every |df/dx_i| * max(|x_i|, 1) / max(|f|, 1) is at most that (Dennis and Schnabel 1983, section 7.2), a curvature if it is at
     most that times max(1, the largest one). All curvatures above zero make a minimum, all below a maximum, some above and
     some below a saddle point; otherwise the second order does not decide. Up to 200 variables the Hessian is made, beyond that its
-    extreme eigenvalues come from `hvp`, to three digits, by the Lanczos method (SciPy's; extra: stationary).
+    extreme eigenvalues come from `hvp` by the Lanczos method (SciPy's; extra: stationary): the larger one to three digits, the other to
+    the tolerance.
 
-    Raises InputError for a tolerance that is not positive or a value or gradient that is not finite, ShapeError for no variables.
+    Raises InputError for a tolerance that is not positive, a value or gradient that is not finite, or where Lanczos does not
+    converge; ShapeError for no variables.
 
     >>> import gpugrad as gg
     >>> gg.stationary_point(lambda x: x[0] ** 2 - x[1] ** 2, [0.0, 0.0])
@@ -75,7 +76,7 @@ def stationary_point(f: Callable[[Any], Any], x: Any, tolerance: float | None = 
     scaled = float(np.max(np.abs(g) * np.maximum(np.abs(point), 1)) / max(abs(level), 1))
     if scaled > limit:
         return StationaryPoint("not stationary", level, scaled)
-    curvatures, directions = _dense(f, at) if at.size <= DENSE else _lanczos(f, at)
+    curvatures, directions = _dense(f, at) if at.size <= DENSE else _lanczos(f, at, limit)
     low, high = curvatures
     flat = limit * max(1.0, abs(low), abs(high))
     if low < -flat and high > flat:
@@ -92,21 +93,36 @@ def _dense(f: Callable[[Any], Any], at: Tensor) -> tuple[tuple[float, float], tu
     return (float(values[0]), float(values[-1])), (vectors[:, 0], vectors[:, -1])
 
 
-def _lanczos(f: Callable[[Any], Any], at: Tensor) -> tuple[tuple[float, float], tuple[Any, Any]]:
+def _lanczos(f: Callable[[Any], Any], at: Tensor, limit: float) -> tuple[tuple[float, float], tuple[Any, Any]]:
     try:
-        from scipy.sparse.linalg import LinearOperator, eigsh
+        from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
     except ImportError:
         raise errors.missing_extra(f"stationary_point of more than {DENSE} variables", "scipy", "stationary") from None
 
     def product(v: Any) -> Any:
-        direction = reshape(tensor(v.reshape(-1), at.dtype, at.device), at.shape)
-        return ravel(hvp(f, at, direction))._host().astype(float)
+        direction = tensor(v.reshape(at.shape), at.dtype, at.device)
+        return hvp(f, at, direction)._host().astype(float).reshape(-1)
+
+    def largest(multiply: Callable[[Any], Any], **how: Any) -> tuple[float, Any]:
+        operator = LinearOperator((at.size, at.size), multiply, dtype=float)
+        try:
+            (value,), vectors = eigsh(operator, 1, v0=start, **how)
+        except ArpackNoConvergence:
+            raise errors.bad_value(
+                "stationary_point",
+                f"the Lanczos method does not find the curvatures to {limit:.1g}; try a larger tolerance.",
+            ) from None
+        return float(value), vectors[:, 0]
 
     start = np.random.default_rng(0).standard_normal(at.size)
     if not product(start).any():  # no curvature along a random direction: there is none, and nothing to iterate on
         axis = np.eye(1, at.size)[0]
         return (0.0, 0.0), (axis, axis)
-    operator = LinearOperator((at.size, at.size), product, dtype=float)
-    ends = [eigsh(operator, 1, which=which, v0=start, ncv=60, tol=1e-3) for which in ("SA", "LA")]
-    low, high = ((float(values[0]), vectors[:, 0]) for values, vectors in ends)
-    return (low[0], high[0]), (low[1], high[1])
+    # The larger of the two in magnitude first. The other may be near 0, where ARPACK's precision, which is relative to the
+    # eigenvalue, means nothing: it is moved away from there.
+    first = largest(product, which="LM", ncv=60, tol=1e-3)
+    sign = -1 if first[0] > 0 else 1
+    shift = 2 * abs(first[0])
+    moved, direction = largest(lambda v: shift * v.reshape(-1) + sign * product(v), which="LA", ncv=60, tol=limit / 4)
+    (low, a), (high, b) = sorted([first, (sign * (moved - shift), direction)], key=lambda e: e[0])
+    return (low, high), (a, b)

@@ -421,9 +421,7 @@ def tangent(op: StructuralOp, tangents: Sequence[Any], call: Call, params: dict[
         return op.tangent_rule(tangents, call, **params)
     given = [k for k, t in enumerate(tangents) if t is not None]
     if op.linear == "each":  # the product rule
-        parts = [
-            op(*(t if k == j else x for k, x in enumerate(call.inputs)), **params) for j in given for t in [tangents[j]]
-        ]
+        parts = [op(*(tangents[j] if k == j else x for k, x in enumerate(call.inputs)), **params) for j in given]
         return functools.reduce(lambda a, b: a + b, parts)
     dtype = tangents[given[0]].dtype
     return op(*(np.zeros(s, dtype) if t is None else t for t, s in zip(tangents, call.shapes, strict=True)), **params)

@@ -153,7 +153,8 @@ class Region(Node):
 
     wanted: the inputs that a gradient can flow to, aligned with `targets`. saved: the inputs that backward reads. output: the
     buffer it wrote, if backward reads it. axes: what it was summed over, None if it was not. For whoever looks at it, others:
-    the inputs that backward knows nothing of, while somebody has them; labels, scopes: the names that ops, or ~inputs, were given, and the modules they were called in.
+    the inputs that backward knows nothing of, while somebody has them; labels, scopes: the names that ops, or ~inputs, were
+    given, and the modules that ops were called in.
     """
 
     __slots__ = (

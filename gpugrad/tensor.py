@@ -569,6 +569,8 @@ class Tensor(Operators):
         if was_leaf and not v.requires_grad:
             self._become_leaf()
         elif not was_leaf:
+            if not old.requires_grad and not v.requires_grad and hasattr(old, "label"):
+                v.label = old.label
             retained = self._slot is not None and old.slot is self._slot and old.requires_grad
             self._slot = None
             if retained and v.requires_grad:

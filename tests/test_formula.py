@@ -96,6 +96,10 @@ def test_explain_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None
     assert out.count("z1 = x * y = 6") == 1
     assert main(["explain", "x*x", "x=2", "y=3"]) == 0
     assert "∂f/∂y = 0: the expression does not depend on y" in capsys.readouterr().out
+    assert main(["explain", "sin(f) * z1", "f=2", "z1=3"]) == 0  # what the graph would call its own variables
+    assert "∂f1/∂f = ∂f1/∂z2 · ∂z2/∂f" in capsys.readouterr().out
+    assert main(["explain", "x", "x=2"]) == 0
+    assert "∂x/∂x" in capsys.readouterr().out
     assert main(["explain", "2**3", "x=1"]) == 0
     assert "f = 8" in capsys.readouterr().out
 

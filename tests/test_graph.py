@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import xml.etree.ElementTree
@@ -148,6 +149,58 @@ def test_parameters_have_their_paths() -> None:
     assert {n.name for n in loss.graph().leaves if n.requires_grad} == {"0.weight", "0.bias", "2.weight", "2.bias"}
 
 
+def test_paths_in_modules_that_name_their_children_themselves_and_in_copies() -> None:
+    class Named(gg.nn.Sequential):
+        def __init__(self) -> None:
+            self.scale = gg.tensor(2.0, dtype="float32", requires_grad=True)  # before there are any layers
+            super().__init__(gg.nn.Linear(2, 2))
+
+        def forward(self, x: Any) -> Any:
+            return super().forward(x) * self.scale
+
+    net = gg.nn.Sequential(Named(), gg.nn.Tanh())
+    x = gg.ones((1, 2), dtype="float32")
+    names = {"0.0.weight", "0.0.bias", "0.scale"}
+    for n in (net, copy.deepcopy(net)):
+        assert {v.name for v in n(x).sum().graph().leaves if v.requires_grad} == names
+    net.layers = (*net.layers, gg.nn.Linear(2, 1))  # a module that has been called already
+    assert "2.weight" in {v.name for v in net(x).sum().graph().leaves}
+
+
+def test_hidden_states_kept_as_attributes_rename_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = gg.nn.Linear(2, 2)
+    x = gg.ones((1, 2), dtype="float32")
+    net(x)
+    monkeypatch.setattr(net, "_give_paths", lambda: pytest.fail("the module was walked again"), raising=False)
+    net.hidden = net(x)
+    net(x)
+
+
+def test_every_name_is_there_once() -> None:
+    a, b, z = leaf(2.0, "w"), leaf(3.0, "w"), leaf(5.0, "z1")
+    e = gg.explain(a * b * z, a)
+    assert len({n.name for n in e.graph.variables}) == len(e.graph.variables) == 5
+    assert eval(e.formula, {n: t.item() for n, t in e.values.items()}) == 15
+    f = leaf(2.0, "f")
+    assert [n.name for n in gg.sin(f).graph().variables] == ["f", "f1"]
+
+
+def test_data_keeps_its_name_over_a_write() -> None:
+    x = gg.tensor([1.0], name="data")
+    x += 1
+    x[0] = 5.0
+    assert x.name == "data"
+
+
+def test_graphs_over_two_devices(on_cpu: None) -> None:
+    x = gg.tensor([1.0, 2.0], requires_grad=True, name="x")
+    y = (gg.sin(x).to("cpu:1") * gg.ones(2, device="cpu:1")).to("cpu").sum()
+    assert {n.device for n in y.graph()} == {"cpu", "cpu:1"}
+    e = gg.explain(y, x)
+    np.testing.assert_allclose(e.total.numpy(), np.cos([1.0, 2.0]))
+    assert page_data(y.graph().to_html())["nodes"]["0"]["upstream"].startswith("an array of shape (2,)")
+
+
 def test_nodes_out_of_order_are_refused() -> None:
     x = leaf(2.0)
     nodes = (x * x).graph().nodes
@@ -276,6 +329,7 @@ def test_the_page_has_the_numbers_of_backward() -> None:
     assert nodes["x"]["upstream"] == f"{x.grad.item():.6g}"
     assert nodes["y"]["upstream"] == f"{y.grad.item():.6g}"
     (edge,) = nodes["sin"]["edges"]
+    assert data["nodes"][str(nodes["z1"]["by"])]["title"] == "multiply"
     assert (edge["symbol"], edge["local"], edge["product"]) == ("cos(z1)", f"{np.cos(6):.6g}", f"{np.cos(6):.6g}")
     assert [e["operand"] for e in nodes["multiply"]["edges"]] == ["x", "y"]
     assert data["views"][0]["order"] == list(range(len(data["nodes"])))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse.linalg import ArpackNoConvergence
 
 import gpugrad as gg
 
@@ -30,6 +31,9 @@ def rosenbrock(x: Any) -> Any:
         (rosenbrock, np.ones(10_000), "minimum"),
         (lambda x: (x**4).sum(), np.zeros(300), "undecided"),
         (lambda x: (x[1:] ** 2).sum() - x[0] ** 2, np.zeros(300), "saddle"),
+        (lambda x: ((x[1:] - x[:-1]) ** 2).sum(), np.zeros(300), "undecided"),  # flat along (1, ..., 1)
+        (lambda x: -((x[1:] - x[:-1]) ** 2).sum(), np.zeros(300), "undecided"),
+        (lambda x: ((x[1:] - x[:-1]) ** 2).sum() + x[0] ** 2, np.zeros(300), "minimum"),
         (gg.cos, 0.0, "maximum"),
     ],
 )
@@ -49,13 +53,22 @@ def test_curvatures_and_directions(n: int) -> None:
     assert f"curvatures from {found.curvatures[0]:.6g} to" in repr(found)
 
 
-def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors() -> None:
     with pytest.raises(gg.errors.InputError, match="finite"):
         gg.stationary_point(gg.log, 0.0)
     with pytest.raises(gg.errors.InputError, match="tolerance"):
         gg.stationary_point(gg.cos, 0.0, tolerance=0.0)
     with pytest.raises(gg.errors.ShapeError, match="no variables"):
         gg.stationary_point(lambda x: x.sum(), np.zeros(0))
+
+
+def test_errors_of_the_lanczos_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gives_up(*args: Any, **how: Any) -> Any:
+        raise ArpackNoConvergence("planted", np.empty(0), np.empty((0, 0)))
+
+    monkeypatch.setattr("scipy.sparse.linalg.eigsh", gives_up)
+    with pytest.raises(gg.errors.InputError, match="larger tolerance"):
+        gg.stationary_point(lambda x: (x * x).sum(), np.zeros(300))
     monkeypatch.setitem(sys.modules, "scipy.sparse.linalg", None)
     with pytest.raises(ImportError, match=r"gpugrad\[stationary\]"):
         gg.stationary_point(lambda x: (x * x).sum(), np.zeros(300))

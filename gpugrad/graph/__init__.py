@@ -23,7 +23,7 @@ from .. import errors, tape
 from ..tensor import Tensor
 from . import html, record, svg, text
 from .fold import fold as folded
-from .nodes import Edge, Node
+from .nodes import Edge, Node, edges
 
 
 class Graph:
@@ -85,7 +85,7 @@ class Graph:
     @property
     def edges(self) -> list[Edge]:
         """The arrows, by target. A variable that an operation takes twice has two, with their positions."""
-        return [Edge(a, n, k) for n in self.nodes for k, a in enumerate(n.operands) if isinstance(a, Node)]
+        return edges(self.nodes)
 
     def __getitem__(self, name: str) -> Node:
         """The variable of a name. Raises KeyError if there is none."""
@@ -117,7 +117,7 @@ class Graph:
             classDef root fill:#fde68a,stroke:#b45309,stroke-width:5px
             classDef operation fill:#e5e7eb,stroke:#111827
         """
-        return text.mermaid(self.nodes, self.edges)
+        return text.mermaid(self.nodes)
 
     def to_dot(self) -> str:
         """DOT text, for Graphviz.
@@ -129,7 +129,7 @@ class Graph:
             n0 [label="x", shape=circle, style="filled,dashed", fillcolor="#f3f4f6", color="#6b7280"]
         }
         """
-        return text.dot(self.nodes, self.edges)
+        return text.dot(self.nodes)
 
     def to_svg(self, fold: bool = True) -> str:
         """A picture in layers from the leaves down to the root, with regions shaded.
@@ -140,8 +140,7 @@ class Graph:
         >>> gg.tensor(2.0, name="x").graph().to_svg()[:4]
         '<svg'
         """
-        nodes = folded(self.nodes) if fold else list(self.nodes)
-        return svg.draw(nodes, [Edge(a, n, k) for n in nodes for k, a in enumerate(n.operands) if isinstance(a, Node)])
+        return svg.draw(folded(self.nodes) if fold else self.nodes)
 
     def _repr_svg_(self) -> str:
         return self.to_svg()

@@ -9,11 +9,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ..config import no_grad
 from ..expr import Value
 from ..notation import text
 from .fold import Group, View, views
 from .formulas import differentiable, local_gradient, sentence, shown
-from .nodes import Edge, Node
+from .nodes import Node
 from .steps import gradients, ones, pull, values
 from .svg import describe, draw
 
@@ -39,18 +40,22 @@ def page(nodes: Sequence[Node], with_values: bool | None) -> str:
         if computed
         else f"Values were not computed: the variables have {size:,} elements. to_html(values=True) computes them."
     )
-    data = {"root": root.name, "nodes": found, "views": [_view(v, pictures) for v in pictures], "note": note}
+    data = {
+        "root": root.name,
+        "nodes": found,
+        "views": [_view(k, pictures) for k in range(len(pictures))],
+        "note": note,
+    }
     # "<" would end the script element, wherever it stands
     return _template().replace("/*DATA*/", json.dumps(data, ensure_ascii=True).replace("<", "\\u003c"))
 
 
-def _view(v: View, every: Sequence[View]) -> dict[str, Any]:
-    edges = [Edge(a, n, k) for n in v.nodes for k, a in enumerate(n.operands) if isinstance(a, Node)]
-    here = every.index(v)
+def _view(here: int, every: Sequence[View]) -> dict[str, Any]:
+    v = every[here]
     opens = [w for w, other in enumerate(every) if other.parent == here]
     groups = [n for n in v.nodes if isinstance(n.step, Group)]
     return {
-        "title": v.title, "parent": v.parent, "svg": draw(v.nodes, edges), "order": [n.number for n in v.nodes],
+        "title": v.title, "parent": v.parent, "svg": draw(v.nodes), "order": [n.number for n in v.nodes],
         "groups": {str(n.number): {"view": w, "title": n.op} for n, w in zip(groups, opens, strict=True)},
     }  # fmt: skip
 
@@ -66,6 +71,7 @@ def _host(v: Value) -> str:
     return shown(v.device.backend.to_host(v.closer(v)))
 
 
+@no_grad()
 def _numbers(nodes: Sequence[Node], found: dict[str, Any]) -> None:
     """Values, gradients, and for each operation its operands' local gradients and what is sent to them."""
     known = values(nodes)
@@ -82,13 +88,13 @@ def _numbers(nodes: Sequence[Node], found: dict[str, Any]) -> None:
             continue
         edges = []
         for k, a in differentiable(n):
-            local = pull(n, k, ones(n, known), known) if n.operation.step.op is not None else None
+            local = pull(n, k, ones(n), known) if n.operation.step.op is not None else None
             product = sent[n, k]
             edges.append({
                 "operand": a.name, "symbol": local_gradient(n, k, text, str), "local": _host(local.array) if local else "",
                 "product": _host(product.array) if product else "0",
             })  # fmt: skip
-        found[str(n.number)]["edges"] = edges
+        found[str(n.number)]["by"] = n.operation.number
         found[str(n.operation.number)] |= {
             "edges": edges,
             "upstream": found[str(n.number)]["upstream"],

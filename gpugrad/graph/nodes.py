@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -55,6 +56,11 @@ class Node:
         if all(isinstance(a, Node) for a in self.operands):
             return self.op
         return f"{self.op}({', '.join('·' if isinstance(a, Node) else f'{a:.6g}' for a in self.operands)})"
+
+
+def edges(nodes: Iterable[Node]) -> list[Edge]:
+    """The arrows between nodes, by target."""
+    return [Edge(a, n, k) for n in nodes for k, a in enumerate(n.operands) if isinstance(a, Node)]
 
 
 class Edge(NamedTuple):

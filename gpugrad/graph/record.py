@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .. import errors, tape
@@ -40,7 +41,8 @@ class _Recorder:
         # A value has just one weak reference, also when it is gone: so what two regions have computed is shown once.
         self.seen: dict[int, Node] = {}
         self.held: list[Ref] = []
-        self.counts = {"x": -1, "z": 0}
+        self.counts = {"x": itertools.count(0), "z": itertools.count(1)}
+        self.taken: set[str] = set()
         self.regions = 0
         self.root = value.node
         if value.node is None:
@@ -62,16 +64,20 @@ class _Recorder:
         return str(self.labels.get(key) or getattr(key, "label", ""))
 
     def name(self, given: str, ref: Ref, letter: str) -> str:
-        """The label of a variable: as given, as its value is called, or the next of its kind."""
+        """The label of a variable: as given, as its value is called, or the next of its kind; no other has it."""
         v = ref()
         if not given and v is not None:
             given = self.label(v)
-        if not given and letter == "f":
-            return letter
-        if not given:
-            self.counts[letter] += 1
-            given = f"{letter}{self.counts[letter]}"
-        return given
+        names: Iterator[str]
+        if given:  # two variables may have been given one name
+            names = itertools.chain([given], (f"{given}_{k}" for k in itertools.count(2)))
+        elif letter == "f":
+            names = itertools.chain("f", (f"f{k}" for k in itertools.count(1)))
+        else:
+            names = (f"{letter}{k}" for k in self.counts[letter])
+        name = next(n for n in names if n not in self.taken)
+        self.taken.add(name)
+        return name
 
     def add(self, *fields: Any) -> Node:
         node = Node(len(self.nodes), *fields)
@@ -125,14 +131,13 @@ class _Recorder:
         for n, target in enumerate(node.targets):
             kept = node.inputs[n]
             ref = weakref.ref(kept) if kept is not None else node.others.get(n)
-            v = _alive(ref)
-            dtype = v.dtype if v is not None else node.dtype
-            operands.append(self.input(target, ref, node.shapes[n], dtype, node.device, ""))
-        like = node.shape, node.dtype, node.device
+            v = ref() if ref is not None else None
+            like = (node.dtype, node.device) if v is None else (v.dtype, v.device)
+            operands.append(self.input(target, ref, node.shapes[n], *like, ""))
         self.operation(
             node.op.name,
             operands,
-            like,
+            (node.shape, node.dtype, node.device),
             None,
             True,
             Step(call=node),
@@ -197,7 +202,3 @@ def _output(node: tape.Node | None) -> Value | None:
     return (
         None if node is None or array is None else Value(array, node.shape, node.dtype, node.device, False, None, False)
     )
-
-
-def _alive(ref: Ref | None) -> Value | None:
-    return ref() if ref is not None else None

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import elementwise as ew
+from ..backends import get_device
 from ..config import no_grad
 from ..expr import Value, filled
 from ..notation import expression
@@ -64,10 +65,9 @@ def _computed(n: Node, known: Values) -> Value | None:
     return v
 
 
-def ones(n: Node, known: Values) -> Arrived:
+def ones(n: Node) -> Arrived:
     """The upstream gradient 1 of a variable."""
-    v = next(v for v in known.values() if v is not None)
-    return Arrived(filled(n.shape, 1, n.dtype, v.device), None, False)
+    return Arrived(filled(n.shape, 1, n.dtype, get_device(n.device)), None, False)
 
 
 def pull(result: Node, which: int, arrived: Arrived, known: Values) -> Arrived | None:
@@ -82,7 +82,7 @@ def pull(result: Node, which: int, arrived: Arrived, known: Values) -> Arrived |
     if box.step.op is not None:
         found = _through_op(box, result, which, arrived, known)
     elif box.step.call is not None:
-        found = _through_call(box.step.call, which, arrived)
+        found = _through_call(box.step.call, which, operand, arrived)
     else:
         axes, extent = box.step.region.axes, box.step.region.extent
         mask = spread(arrived.mask, extent, axes) if arrived.mask is not None else None
@@ -99,7 +99,7 @@ Sent = dict[tuple[Node, int], Arrived | None]
 @no_grad()
 def gradients(nodes: Sequence[Node], known: Values) -> tuple[dict[Node, Arrived], Sent]:
     """The gradient 1 of the root (of every element of it) taken back: what arrives at each variable, and what each sends on."""
-    arrived = {nodes[-1]: ones(nodes[-1], known)}
+    arrived = {nodes[-1]: ones(nodes[-1])}
     sent: Sent = {}
     for n in reversed(nodes):
         if n not in arrived or n.kind not in ("intermediate", "root"):
@@ -150,20 +150,9 @@ def _through_op(box: Node, result: Node, which: int, arrived: Arrived, known: Va
     return Arrived(found[sent.value], found[sent.mask] if sent.mask is not None else None, False)
 
 
-class _Operand(TapeNode):
-    """Where the gradient of one operand of a call arrives."""
-
-    __slots__ = ()
-
-    def __init__(self, shape: Any, dtype: Any, device: Any) -> None:
-        super().__init__(Value(None, shape, dtype, device, False, None, True), ())
-
-
-def _through_call(call: Called, which: int, arrived: Arrived) -> Arrived | None:
-    target = _Operand(call.shapes[which], call.dtype, call.device)
-    source = call.params.get("source")  # of a copy to another device
-    if source is not None:
-        target.device = source
+def _through_call(call: Called, which: int, operand: Node, arrived: Arrived) -> Arrived | None:
+    """By the reverse walk itself, on a call that sends to this one operand, and that to nobody."""
+    target = TapeNode(Value(None, operand.shape, operand.dtype, get_device(operand.device), False, None, True), ())
     alone = Called.__new__(Called)
     for name in ("op", "params", "shapes", "inputs", "output", "shape", "dtype", "device", "freed", "number"):
         setattr(alone, name, getattr(call, name))

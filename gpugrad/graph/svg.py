@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Sequence
 
 from .layout import Extent, Layout, layout
-from .nodes import Edge, Node
+from .nodes import Node, edges
 
 RADIUS = 16.0
 CHARACTER = 7.2  # of the font, at most
@@ -31,10 +31,10 @@ def style(node: Node) -> str:
     return "data" if node.kind == "leaf" and not node.requires_grad else node.kind
 
 
-def draw(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
+def draw(nodes: Sequence[Node]) -> str:
     """The picture. Each node is a group with the class of its kind and its number as `data-node`."""
     index = {n: k for k, n in enumerate(nodes)}
-    pairs = list(dict.fromkeys((index[e.source], index[e.target]) for e in edges))
+    pairs = list(dict.fromkeys((index[e.source], index[e.target]) for e in edges(nodes)))
     extents = [_extent(n) for n in nodes]
     plan = layout(extents, pairs)
     out = [

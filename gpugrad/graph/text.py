@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .nodes import Edge, Node
+from .nodes import Node, edges
 from .svg import style
 
 MERMAID = {
@@ -23,19 +23,19 @@ DOT = {
 }
 
 
-def mermaid(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
+def mermaid(nodes: Sequence[Node]) -> str:
     """Mermaid text, as GitHub and many editors show it."""
     lines = ["flowchart TD"]
     for n in nodes:
         text = "".join(c if c.isalnum() or c in "._" else f"#{ord(c)};" for c in n.label)
         lines.append(f"    n{n.number}{f'(({text}))' if n.is_variable else f'[{text}]'}:::{style(n)}")
-    lines += [f"    n{e.source.number} --> n{e.target.number}" for e in edges]
+    lines += [f"    n{e.source.number} --> n{e.target.number}" for e in edges(nodes)]
     used = {style(n) for n in nodes}
     lines += [f"    classDef {kind} {how}" for kind, how in MERMAID.items() if kind in used]
     return "\n".join(lines)
 
 
-def dot(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
+def dot(nodes: Sequence[Node]) -> str:
     """DOT text; the nodes of a region are a cluster."""
     lines = ["digraph gpugrad {", "    rankdir=TB"]
     regions: dict[int | None, list[str]] = {}
@@ -47,5 +47,5 @@ def dot(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
             lines += [f"    {m}" for m in members]
         else:
             lines += [f"    subgraph cluster_{region} {{", '        style=filled; color="#ede9fe"', *(f"        {m}" for m in members), "    }"]  # fmt: skip
-    lines += [f"    n{e.source.number} -> n{e.target.number}" for e in edges]
+    lines += [f"    n{e.source.number} -> n{e.target.number}" for e in edges(nodes)]
     return "\n".join([*lines, "}"])

@@ -49,23 +49,33 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         known: set[int] = self.__dict__.setdefault("_trained", set())
-        known.update(id(t) for _, t in _find(name, value, Tensor) if t.requires_grad)
+        tensors = [t for _, t in _find(name, value, Tensor) if t.requires_grad]
+        known.update(map(id, tensors))
         object.__setattr__(self, name, value)
-        if isinstance(value, (Tensor, Module, list, tuple, dict)):
-            # The outermost module gives what it holds its whole path: pictures of the graph show it.
-            for path, p in self.named_parameters():
-                if p._slot is not None:
-                    p._slot.path = path
-            for path, m in self.named_modules():
-                m.__dict__["_path"] = path
+        if any(t.is_leaf for t in tensors) or next(_find(name, value, Module), None) is not None:
+            self.__dict__["_renamed"] = True
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward(...)")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.__dict__.get("_renamed", False):
+            self._give_paths()
         with scoped(self.__dict__.get("_path", "")):
             return self.forward(*args, **kwargs)
+
+    def _give_paths(self) -> None:
+        """Tell parameters and modules their paths, for pictures of the graph: in the outermost module that was called."""
+        prefix = self.__dict__.get("_path", "")
+        for path, m in self.named_modules(f"{prefix}." if prefix else ""):
+            m.__dict__.update(_path=path, _renamed=False)
+        for path, p in self.named_parameters(f"{prefix}." if prefix else ""):
+            if p._slot is not None:
+                p._slot.path = path
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_renamed": True}  # a copy has parameters of its own
 
     def children(self) -> Iterator[tuple[str, Module]]:
         """The modules among the attributes, by name, in the order they were set."""
