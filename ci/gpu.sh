@@ -15,7 +15,7 @@ report=benchmarks/results/gpu-check.md
 logs=$(mktemp -d)
 failed=0
 
-if ! "$python" -c 'import sys; from gpugrad.backends import why_no_cuda as w; sys.exit(w() or 0)'; then
+if ! "$python" -c 'import sys; from gpugrad.base.gpus import why_no_cuda as w; sys.exit(w() or 0)'; then
     echo "nothing was checked" >&2
     exit 2
 fi

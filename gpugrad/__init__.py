@@ -13,12 +13,13 @@ tensor([ 1.08060461, -2.61457448], device='cpu')
 from collections.abc import Callable as _Callable
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from . import autograd, debug, errors, graph, nn, optim, random
-from .backends import Device, device, get_device, set_default_device
-from .buffers import memory
-from .config import config, enable_grad, no_grad, set_grad_enabled
+from . import autograd, debug, graph, nn, optim, random
+from .backends.cpu.pool import memory
+from .backends.devices import Device, device, get_device, set_default_device
+from .base import errors
+from .base.config import config
+from .base.modes import enable_grad, no_grad, set_grad_enabled
 from .explanation import explain
-from .functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .functions.contraction import dot, einsum, tensordot
 from .functions.creation import (
     arange,
@@ -36,7 +37,7 @@ from .functions.creation import (
 from .functions.elementwise import ELEMENTWISE as _ELEMENTWISE
 from .functions.elementwise import clip, nonzero, round, where
 from .functions.indexing import flip, pad, repeat, roll, take, take_along_axis, tile
-from .functions.reductions import (
+from .functions.reductions import (  # fmt: skip
     all,
     any,
     argmax,
@@ -54,11 +55,12 @@ from .functions.reductions import (
     std,
     sum,
     var,
-)  # fmt: skip
+)
 from .functions.shaping import broadcast_to, concatenate, expand_dims, moveaxis, ravel, split, squeeze, stack, swapaxes
 from .serialize import load, save
-from .stationary import StationaryPoint, stationary_point
 from .tensor import Tensor, asarray, from_dlpack, matmul, power, reshape, tensor, transpose, wait
+from .transforms.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .transforms.stationary import StationaryPoint, stationary_point
 
 __version__ = "0.1.0"
 

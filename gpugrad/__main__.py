@@ -12,13 +12,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from . import __version__, demo, errors
-from .backends import cpu, default_device, device_count, get_device, native, why_no_cuda
-from .buffers import memory
-from .config import config
-from .errors import GpugradError
+from . import __version__
+from .backends.cpu import backend as cpu
+from .backends.cpu import native
+from .backends.cpu.pool import memory
+from .backends.devices import default_device, get_device
+from .base import errors
+from .base.config import config
+from .base.errors import GpugradError
+from .base.gpus import device_count, why_no_cuda
+from .cli import demo
+from .cli.expression import check_name, compute
 from .explanation import explain
-from .formula import check_name, compute
 from .tensor import Tensor, tensor
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import errors
+from .base import errors
 from .tensor import Tensor, gradients_of, tensor_list
 
 __all__ = ["grad"]

@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from . import errors, walk
-from .config import no_grad
+from .base import errors
+from .base.index import normalize_index
+from .base.modes import no_grad
+from .core import reverse as walk
+from .core.reverse import Adjoint
 from .graph import Graph, Node, build
 from .graph.formulas import definition, differentiable, local_gradient, shown
 from .graph.steps import Values, ones, pull, values
-from .index import normalize_index
-from .notation import latex, latex_name, number, text
+from .plans.notation import latex, latex_name, number, text
 from .tensor import Tensor
-from .walk import Adjoint
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,16 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from . import debug, errors, tape
-from . import elementwise as ew
-from .backends.threads import uninterrupted
-from .config import no_grad
-from .expr import Value
+from .base import errors
+from .base.counters import counters
+from .base.interrupts import uninterrupted
+from .base.modes import no_grad
+from .core import closing as tape
+from .core.pending import Value
 from .functions.creation import full, zeros_like
 from .functions.elementwise import clip
 from .functions.reductions import sum
+from .ops import elementwise as ew
 from .tensor import Tensor, apply, wait
 
 
@@ -82,9 +84,9 @@ class Optimizer:
         first = members[0]
         stand_ins = [tape.stand_in(v.dtype, v.device) for v in self._values(first)]
         p, g, *state = map(Tensor, stand_ins)
-        before = debug.counters.forward
+        before = counters.forward
         new = [t._value for t in self.update(p, g, state, self.steps[first] + 1)]
-        if debug.counters.forward != before:  # something was computed, of stand-ins: no one plan holds the formula
+        if counters.forward != before:  # something was computed, of stand-ins: no one plan holds the formula
             for n in members:
                 self._step_alone(n)
             return

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends import Device, default_device, get_device
+from .backends.devices import Device, default_device, get_device
 from .tensor import Tensor, tensor
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from . import errors
+from .base import errors
 from .tensor import Tensor, tensor
 
 

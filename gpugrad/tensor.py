@@ -16,22 +16,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import debug, errors, structural, tape, walk
-from . import elementwise as ew
-from .backends import Device, default_device, device_array, device_of, get_device
-from .config import config, grad_mode, no_grad
-from .expr import Value, constant, fitting, pending
-from .index import is_basic, is_everything, normalize_index
-from .operators import Operators
-from .ops import TABLE, Op, cast
-from .shapes import DType, Shape, broadcast, is_float, normalize_axes, reshape_target
-from .structural import StructuralOp
-from .tape import Leaf, Slot, close
-
-if TYPE_CHECKING:
-    from .graph import Graph
+from .backends.devices import Device, default_device, device_array, device_of, get_device
+from .base import errors
+from .base.config import config
+from .base.index import is_basic, is_everything, normalize_index
+from .base.modes import grad_mode, no_grad
+from .base.shapes import DType, Shape, broadcast, is_float, normalize_axes, reshape_target
+from .core import checks
+from .core import closing as tape
+from .core import reverse as walk
+from .core.closing import Leaf, Slot, close
+from .core.pending import Value, constant, fitting, pending
+from .graph import Graph, build
+from .ops import elementwise as ew
+from .ops import structural
+from .ops.op import TABLE, Op, cast
+from .ops.operators import Operators
+from .ops.structural import StructuralOp
 
 _UFUNCS = {op.numpy: op for op in TABLE.values() if op.is_ufunc}
+HANDLED: set[str] = set()  # the names of NumPy's functions that gpugrad has: filled as they are defined
 _CUPY_NAMES = {"true_divide": ew.divide, "abs": ew.absolute}
 _STR_KINDS = "biuf"
 
@@ -107,11 +111,9 @@ class Tensor(Operators):
         return apply(op, inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        import gpugrad
-
         name = getattr(function, "__name__", str(function))
         home = getattr(function, "__module__", "numpy")
-        raise errors.numpy_function_refused(f"{home}.{name}", home == "numpy" and hasattr(gpugrad, name))
+        raise errors.numpy_function_refused(f"{home}.{name}", home == "numpy" and name in HANDLED)
 
     # ---------------------------------------------------------------------------------------------- description
 
@@ -189,8 +191,6 @@ class Tensor(Operators):
         >>> gg.sin(x * x).graph()
         Graph of f: 2 operations, 3 variables (1 leaf), 1 region
         """
-        from .graph import build  # above this module, and needed only here
-
         return build(self, names)
 
     @property
@@ -990,7 +990,7 @@ def asarray(a: Any, dtype: Any = None, device: Any = None) -> Tensor:
         if where.backend.xp is np:
             t = leaf(a, where, False, False)
             if config.debug:
-                debug.borrow(t._value)
+                checks.borrow(t._value)
             return t
     array = device_array(a)
     if array is not None and (dtype is None or array.dtype == np.dtype(dtype)):
@@ -1002,7 +1002,7 @@ def asarray(a: Any, dtype: Any = None, device: Any = None) -> Tensor:
             raise errors.bad_value("asarray", f"its elements of {array.dtype} do not lie at multiples of their size: use gg.tensor, which copies.")  # fmt: skip
         t = leaf(array, where, False, False)
         if config.debug:
-            debug.borrow(t._value)
+            checks.borrow(t._value)
         return t
     return tensor(a, dtype, device)
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 
 import gpugrad as gg
-from gpugrad import backends
-from gpugrad.backends import native as compiled_plans
+from gpugrad.backends.cpu import native as compiled_plans
+from gpugrad.base import gpus
 
 settings.register_profile("gpugrad", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("gpugrad")
@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    why = backends.why_no_cuda() if config.getoption("--device").startswith("cuda") else ""
+    why = gpus.why_no_cuda() if config.getoption("--device").startswith("cuda") else ""
     for item in items:
         if why:
             item.add_marker(pytest.mark.skip(reason=f"--device cuda: {why}"))

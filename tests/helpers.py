@@ -16,9 +16,9 @@ import pytest
 import scipy.special
 
 import gpugrad as gg
-from gpugrad import codegen
-from gpugrad.backends import compiler
-from gpugrad.ops import TABLE, Op
+from gpugrad.backends.cpu import compiler
+from gpugrad.codegen import body as codegen
+from gpugrad.ops.op import TABLE, Op
 from gpugrad.tensor import apply
 
 OPS = sorted(TABLE.values(), key=lambda o: o.name)

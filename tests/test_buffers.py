@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
-from gpugrad.buffers import MemoryPool, is_whole
+from gpugrad.backends.cpu.pool import MemoryPool, is_whole
 
 N = 1_000_000  # float64: 8 MB, well above what the C library keeps itself
 
@@ -327,7 +327,7 @@ def interrupts() -> Iterator[None]:
 
 @pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_waits_for_a_block_that_must_not_be_cut() -> None:
-    from gpugrad.backends.threads import uninterrupted
+    from gpugrad.base.interrupts import uninterrupted
 
     done = []
 
@@ -345,7 +345,7 @@ def test_an_interrupt_waits_for_a_block_that_must_not_be_cut() -> None:
 @pytest.mark.usefixtures("native", "interrupts")
 def test_an_interrupt_comes_before_a_step_or_after_it() -> None:
     p, optimizer = trained(1)
-    run = gg.tape.apply_to_many
+    run = gg.core.closing.apply_to_many
 
     def interrupted(*args: object) -> object:
         signal.raise_signal(signal.SIGINT)
@@ -354,7 +354,7 @@ def test_an_interrupt_comes_before_a_step_or_after_it() -> None:
     before, moments = p.tolist(), optimizer.state[0][0].tolist()
     p.detach()  # somebody holds it: so it is not written in place
     with pytest.MonkeyPatch.context() as m:
-        m.setattr(gg.tape, "apply_to_many", interrupted)
+        m.setattr(gg.core.closing, "apply_to_many", interrupted)
         with pytest.raises(KeyboardInterrupt):
             optimizer.step()
     assert optimizer.steps == [2]

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gpugrad.backends import cache, compiler
+from gpugrad.backends import kernel_cache as cache
+from gpugrad.backends.cpu import compiler
 
 ROOT = Path(__file__).parents[1]
 pytestmark = [
@@ -48,7 +49,7 @@ def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
     made = kernels(tmp_path)
     assert len(made) == 3  # the driver, forward, backward
     before = [p.stat().st_ino for p in made]
-    second = python("import gpugrad.backends.compiler as c; c._compile = None\n" + PROGRAM, **settings)
+    second = python("import gpugrad.backends.cpu.compiler as c; c._compile = None\n" + PROGRAM, **settings)
     assert second.stdout == first.stdout, second.stderr
     assert [p.stat().st_ino for p in kernels(tmp_path)] == before
 
@@ -90,7 +91,7 @@ def test_damaged_files_are_compiled_again(tmp_path: Path, damage: str) -> None:
 
 def test_the_folder_stays_within_its_limit(tmp_path: Path) -> None:
     code = (
-        "import gpugrad as gg, gpugrad.backends.cache as c; c.LIMIT = 200_000; c.TRIM_EVERY = 1\n"
+        "import gpugrad as gg, gpugrad.backends.kernel_cache as c; c.LIMIT = 200_000; c.TRIM_EVERY = 1\n"
         "for k in range(12):\n  t = gg.ones(3)\n  for _ in range(k): t = gg.sin(t)\n  (t + 1).tolist()\n"
     )
     done = python(code, GPUGRAD_CPU="native", GPUGRAD_CACHE_DIR=str(tmp_path))
@@ -182,7 +183,7 @@ def test_a_timeout_is_an_error_with_the_text(tmp_path: Path) -> None:
     slow = tmp_path / "slow"
     slow.write_text('#!/bin/sh\nif [ "$1" = --version ]; then echo slow 1.0; else exec sleep 60; fi\n')
     slow.chmod(0o700)
-    code = "import gpugrad.backends.compiler as c; c.TIMEOUT = 0.5\n" + PROGRAM
+    code = "import gpugrad.backends.cpu.compiler as c; c.TIMEOUT = 0.5\n" + PROGRAM
     done = python(code, CXX=str(slow), GPUGRAD_CPU="native", GPUGRAD_CACHE_DIR=str(tmp_path))
     assert "no end after" in done.stderr
     assert "gg_drive" in done.stderr
@@ -244,7 +245,7 @@ def test_a_temporary_folder_is_its_makers(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     code = (
-        f"import os, sys, shutil\nfrom gpugrad.backends import cache as c\n{PROGRAM}\nf = c.folder()\n"
+        f"import os, sys, shutil\nfrom gpugrad.backends import kernel_cache as c\n{PROGRAM}\nf = c.folder()\n"
         "if os.fork() == 0: sys.exit(0)\nos.wait()\nassert f.exists()\n"
         "shutil.rmtree(f); os.mkdir(f); os.chmod(f, 0o777)\n(gg.ones(3) * 2).tolist()\n"
         "assert not list(f.glob('*.so')) and c.folder() != f and c.folder().stat().st_mode & 0o77 == 0; print('good')"

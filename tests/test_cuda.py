@@ -23,12 +23,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gpugrad as gg
-from gpugrad.backends import Sink, compiler, launch, native
-from gpugrad.backends import numpy as reference
+from gpugrad.backends.cpu import compiler, native
+from gpugrad.backends.cpu import numpy as reference
+from gpugrad.backends.cuda import launch
+from gpugrad.backends.protocol import Sink
+from gpugrad.base.shapes import reduced
 from gpugrad.codegen import cuda, movement
-from gpugrad.ops import Op
-from gpugrad.plan import Program, identity, single
-from gpugrad.shapes import reduced
+from gpugrad.ops.op import Op
+from gpugrad.plans.program import Program, identity, single
 
 pytest.importorskip("cupy", reason="CuPy is not installed (extra: emulated)")
 
@@ -463,7 +465,7 @@ def test_one_launch_forward_one_backward_and_one_for_each_broadcast_input(on_gpu
 
 def test_backward_is_compiled_while_forward_is(on_gpu: None, fused: None) -> None:
     """What is announced when a region closes is what its backward then runs."""
-    gg.plan.plans.clear()
+    gg.plans.plan.plans.clear()
     runtime = gg.get_device("cuda").backend.runtime
     for shape, other in (((6, 8), (8,)), ((5, 7), ()), ((3, 4), (3, 4))):
         x, b = (gg.tensor(np.ones(s, "float32"), requires_grad=True) for s in (shape, other))
@@ -733,7 +735,7 @@ def _with_zeros(self: Any, program: Program, shape: Any, arrays: Any, scalars: A
 
 
 def nvrtc() -> Any:
-    from gpugrad.backends import nvrtc as module
+    from gpugrad.backends.cuda import nvrtc as module
 
     try:
         module.version()
@@ -809,7 +811,7 @@ def test_nvrtc_compiles_a_sample_for_other_architectures(architecture: str, gpu:
 
 def test_a_binary_is_kept_and_a_damaged_one_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = nvrtc()
-    from gpugrad.backends import cache
+    from gpugrad.backends import kernel_cache as cache
 
     monkeypatch.setenv("GPUGRAD_CACHE_DIR", str(tmp_path))
     cache.folder.cache_clear()
@@ -913,12 +915,12 @@ def _golden(backend: Any) -> dict[str, str]:
             launch.kernels, type(backend).ahead = plain, ahead
         return found
 
-    gg.plan.plans.clear()
+    gg.plans.plan.plans.clear()
     identity.cache_clear()
     result: dict[str, str] = {}
 
     def keep(name: str, make: Any, *parts: str) -> None:
-        gg.plan.plans.clear()
+        gg.plans.plan.plans.clear()
         for part, text in zip(parts, texts(make), strict=True):
             result[f"{name}{part}.cu"] = text
 
@@ -945,11 +947,13 @@ def _golden(backend: Any) -> dict[str, str]:
         ("running_sum", movement.scan_chunks(np.dtype(np.float32))),
     ):
         result[f"{name}.cu"] = text[text.rindex("typedef gg_sum_of") :]
-    p, g, m, v = (gg.tape.stand_in(np.dtype(np.float32), gg.get_device("cuda")) for _ in range(4))
+    p, g, m, v = (gg.core.closing.stand_in(np.dtype(np.float32), gg.get_device("cuda")) for _ in range(4))
     adam = gg.optim.AdamW([leaf(3)])
     with gg.no_grad():
         new = [t._value for t in adam.update(*map(gg.Tensor, (p, g)), [gg.Tensor(m), gg.Tensor(v)], 2)]
-    result["adamw.cu"] = cuda.many(gg.plan.plans.get(gg.plan.structure(new, gg.tape.close)).forward, 4)
+    result["adamw.cu"] = cuda.many(
+        gg.plans.plan.plans.get(gg.core.structure.structure(new, gg.core.closing.close)).forward, 4
+    )
     return result
 
 
@@ -1151,14 +1155,14 @@ def driven(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, _Driver]:
     """The real `Runtime`, on a driver that only remembers."""
     import cupy
 
-    from gpugrad.backends.runtime import Runtime
+    from gpugrad.backends.cuda.runtime import Runtime
 
     driver = _Driver()
     monkeypatch.setattr(cupy.cuda, "get_current_stream", lambda: driver)
     monkeypatch.setitem(vars(cupy.cuda), "cublas", driver)  # the real one cannot be loaded without its library
     monkeypatch.setattr(cupy.cuda.device, "get_cublas_handle", lambda: 5, raising=False)
     monkeypatch.setattr(cupy.cuda.runtime, "memGetInfo", lambda: driver.calls.append("context"))
-    monkeypatch.setattr("gpugrad.backends.runtime._bound", threading.local())
+    monkeypatch.setattr("gpugrad.backends.cuda.runtime._bound", threading.local())
     runtime = Runtime.__new__(Runtime)
     runtime.index, runtime.cupy, runtime._driver, runtime._several = 0, cupy, driver, False
     return runtime, driver
@@ -1239,14 +1243,16 @@ def test_what_cublas_is_asked_for(driven: Any, monkeypatch: pytest.MonkeyPatch) 
 def test_where_there_is_no_gpu_that_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from gpugrad import __main__, backends
+    from gpugrad import __main__
+    from gpugrad.backends import devices as backends
+    from gpugrad.base import gpus
 
     monkeypatch.setattr(backends, "_devices", {})
-    if backends.why_no_cuda():
+    if gpus.why_no_cuda():
         with pytest.raises(gg.errors.DeviceError, match=r"driver|GPU"):
             gg.get_device("cuda:1")
         __main__.main(["info"])
-        assert backends.why_no_cuda() in capsys.readouterr().out
+        assert gpus.why_no_cuda() in capsys.readouterr().out
 
 
 if __name__ == "__main__":

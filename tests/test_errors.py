@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
-from gpugrad import backends
+from gpugrad.backends import devices as backends
+from gpugrad.base import gpus
 
 
 def leaf(data: object) -> gg.Tensor:
@@ -104,7 +105,7 @@ def test_cuda_without_cupy_says_what_is_missing(monkeypatch: pytest.MonkeyPatch)
     import importlib.util
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(backends, "why_no_cuda", backends.why_no_cuda.__wrapped__)
+    monkeypatch.setattr(gpus, "why_no_cuda", gpus.why_no_cuda.__wrapped__)
     monkeypatch.setattr(backends, "_devices", {})
     for run in (lambda: gg.zeros(1, device="cuda"), lambda: gg.ones(1).cuda(), lambda: gg.ones(1).to("cuda:1")):
         with pytest.raises(gg.errors.DeviceError, match="CuPy is not installed"):
@@ -113,8 +114,8 @@ def test_cuda_without_cupy_says_what_is_missing(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.usefixtures("on_cpu")
 def test_a_bug_in_a_plan_is_reported_with_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gpugrad import elementwise as ew
-    from gpugrad.plan import plans
+    from gpugrad.ops import elementwise as ew
+    from gpugrad.plans.plan import plans
 
     plans.clear()
     gg.config.cpu = "numpy"

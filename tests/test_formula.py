@@ -11,7 +11,7 @@ import pytest
 
 import gpugrad as gg
 from gpugrad.__main__ import main
-from gpugrad.formula import FUNCTIONS, compute
+from gpugrad.cli.expression import FUNCTIONS, compute
 
 
 def at(text: str, **values: float) -> float:
@@ -73,7 +73,7 @@ def test_the_caret_points_at_the_mistake() -> None:
 
 def test_every_function_can_be_called() -> None:
     for name in FUNCTIONS:
-        arity = gg.ops.TABLE["absolute" if name == "abs" else name].arity
+        arity = gg.ops.op.TABLE["absolute" if name == "abs" else name].arity
         f = compute(f"{name}({', '.join(['x'] * arity)})", {"x": gg.tensor(0.5)})
         expected = getattr(gg, name)(*[gg.tensor(0.5)] * arity)
         np.testing.assert_array_equal(f.numpy(), expected.numpy())

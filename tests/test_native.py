@@ -35,13 +35,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gpugrad as gg
-from gpugrad import codegen
-from gpugrad.backends import Sink, compiler, native
-from gpugrad.backends.cpu import RUNS
-from gpugrad.codegen import host
-from gpugrad.ops import Op
-from gpugrad.plan import Program, identity, plans
-from gpugrad.shapes import reduced
+from gpugrad.backends.cpu import compiler, native
+from gpugrad.backends.cpu.backend import RUNS
+from gpugrad.backends.protocol import Sink
+from gpugrad.base.shapes import reduced
+from gpugrad.codegen import body as codegen
+from gpugrad.codegen import cpp as host
+from gpugrad.ops.op import Op
+from gpugrad.plans.plan import plans
+from gpugrad.plans.program import Program, identity
 
 pytestmark = pytest.mark.usefixtures("native")
 
@@ -315,7 +317,7 @@ def test_fused_with_what_cannot_be_vectorized_the_bits_stay(rng: np.random.Gener
 
 
 def kernel_of(t: gg.Tensor) -> str:
-    found = gg.plan.structure([t._value], gg.tape.close)
+    found = gg.core.structure.structure([t._value], gg.core.closing.close)
     return host.kernel(plans.get(found).forward)
 
 
@@ -370,7 +372,7 @@ def test_loops_are_vectorized_and_call_no_scalar_function(dtype: str, tmp_path: 
         "long": gg.sin(gg.exp(-x * x) + gg.log1p(x)) / gg.sqrt(1 + x**4) - gg.softplus(x),
     }  # fmt: skip
     for name in VECTORIZED:
-        op = gg.ops.TABLE[name]
+        op = gg.ops.op.TABLE[name]
         args = [gg.ones(3, dtype=bool if name == "where" and n == 0 else dtype) for n in range(op.arity)]
         some[name] = call(op, *args)
     for name, t in some.items():
@@ -452,7 +454,7 @@ def test_the_sanitizers_would_notice(tmp_path: Path) -> None:
     for f in codegen.folder().iterdir():
         if f.is_file():
             (folder / f.name).write_text(broken if f.name == "host.cpp" else f.read_text())
-    code = f"import gpugrad.codegen as c, pathlib; c.folder = lambda: pathlib.Path({str(folder)!r})\nimport gpugrad as gg\nprint((gg.ones(1024) * gg.tensor([[2.0]])).sum().item())"
+    code = f"import gpugrad.codegen.body as c, pathlib; c.folder = lambda: pathlib.Path({str(folder)!r})\nimport gpugrad as gg\nprint((gg.ones(1024) * gg.tensor([[2.0]])).sum().item())"
     done = sanitized(code, "-O1 -fsanitize=address", GPUGRAD_CPU="native", GPUGRAD_CACHE_DIR=str(tmp_path / "cache"))
     assert "AddressSanitizer" in done.stderr
 
@@ -463,7 +465,7 @@ def test_the_sanitizers_would_notice(tmp_path: Path) -> None:
 def compiled(f: Any) -> bool:
     """Whether the plan of a fresh expression has a compiled form."""
     t = f()
-    program = plans.get(gg.plan.structure([t._value], gg.tape.close)).forward
+    program = plans.get(gg.core.structure.structure([t._value], gg.core.closing.close)).forward
     t.tolist()
     return bool(program.native)
 
@@ -476,7 +478,7 @@ def test_auto_compiles_what_runs_often_or_on_many_elements() -> None:
     assert [compiled(lambda: gg.cosh(x * 2) + 1) for _ in range(RUNS + 1)] == [False] * (RUNS - 1) + [True] * 2
     large = gg.ones(1 << 23)
     t = gg.sinh(large) * 2 - 1
-    program = plans.get(gg.plan.structure([t._value], gg.tape.close)).forward
+    program = plans.get(gg.core.structure.structure([t._value], gg.core.closing.close)).forward
     gg.wait(t)
     assert program.native
     gg.config.cpu = "numpy"
@@ -511,7 +513,8 @@ def test_a_dtype_that_c_does_not_have_is_left_to_numpy() -> None:
     x = gg.asarray(np.array([1.0, 2.0], np.longdouble))
     if x.dtype.itemsize > 8:
         assert (
-            "longdouble" in native.missing(plans.get(gg.plan.structure([(x * 2)._value], gg.tape.close)).forward)
+            "longdouble"
+            in native.missing(plans.get(gg.core.structure.structure([(x * 2)._value], gg.core.closing.close)).forward)
             or True
         )
         assert (gg.exp(x) * 2).numpy().dtype == np.longdouble
@@ -607,7 +610,7 @@ def test_a_call_inside_a_call_has_arguments_of_its_own() -> None:
 
 
 def test_an_interrupted_share_waits_for_its_helpers() -> None:
-    from gpugrad.backends import threads
+    from gpugrad.backends.cpu import threads
 
     at_work, go_on, left = threading.Event(), threading.Event(), []
 
@@ -627,7 +630,7 @@ def test_an_interrupted_share_waits_for_its_helpers() -> None:
 
 
 def test_threads_that_cannot_be_started_are_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gpugrad.backends import threads
+    from gpugrad.backends.cpu import threads
 
     threads._forget()
     monkeypatch.setattr(threading.Thread, "start", lambda self: (_ for _ in ()).throw(RuntimeError("no more threads")))

@@ -26,8 +26,8 @@ from helpers import (
 )
 
 import gpugrad as gg
-from gpugrad import elementwise as ew
-from gpugrad.ops import TABLE, Op
+from gpugrad.ops import elementwise as ew
+from gpugrad.ops.op import TABLE, Op
 
 jax.config.update("jax_enable_x64", True)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
-from gpugrad.plan import plans
+from gpugrad.plans.plan import plans
 
 pytestmark = pytest.mark.usefixtures("fused")
 
@@ -106,9 +106,9 @@ def test_structures_that_differ_do_not_share_a_plan() -> None:
             x * y + x * y, x * y + x * z, gg.sin(x) * x, twin * x, i * 2, i * 2.0, 2.0 * x, f32 * 2, x - y, x - x, gg.sin(x.detach()) * x,
         ]  # fmt: skip
 
-    keys = [gg.plan.structure([t._value], None).key for t in programs()]
+    keys = [gg.core.structure.structure([t._value], None).key for t in programs()]
     assert len({repr(k) for k in keys}) == len(keys)
-    again = [gg.plan.structure([t._value], None).key for t in programs()]
+    again = [gg.core.structure.structure([t._value], None).key for t in programs()]
     assert keys == again
 
 
@@ -185,7 +185,7 @@ def test_waiting_for_many_tensors_keeps_the_caps() -> None:
 def test_repeated_subexpressions_are_computed_once() -> None:
     x = leaf([2.0])
     y = gg.exp(x) * gg.exp(x)
-    program = plans.get(gg.plan.structure([y._value], None)).forward
+    program = plans.get(gg.core.structure.structure([y._value], None)).forward
     assert [i.op.name for i in program.instructions] == ["exp", "multiply"]
 
 

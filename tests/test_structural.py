@@ -11,7 +11,7 @@ import pytest
 import scipy.special
 
 import gpugrad as gg
-from gpugrad import structural
+from gpugrad.ops import structural
 
 jax.config.update("jax_enable_x64", True)
 R = np.random.default_rng(3)

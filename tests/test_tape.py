@@ -464,7 +464,7 @@ def test_a_failing_backward_marks_what_it_had_added_to(monkeypatch: pytest.Monke
 @pytest.mark.usefixtures("on_cpu")
 def test_memory_error_and_interrupt_while_closing_leave_the_tensor_pending(monkeypatch: pytest.MonkeyPatch) -> None:
     gg.config.fuse = 64
-    from gpugrad.backends.cpu import CpuBackend
+    from gpugrad.backends.cpu.backend import CpuBackend
 
     for error in (MemoryError, KeyboardInterrupt):
         x = leaf([1.0, 2.0])
@@ -480,7 +480,7 @@ def test_memory_error_and_interrupt_while_closing_leave_the_tensor_pending(monke
 
 @pytest.mark.usefixtures("on_cpu")
 def test_interrupt_in_backward_leaves_other_gradients_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gpugrad.backends.cpu import CpuBackend
+    from gpugrad.backends.cpu.backend import CpuBackend
 
     x = leaf([1.0, 2.0])
     y = (gg.exp(x) * 2).sum()

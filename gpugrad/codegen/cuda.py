@@ -19,9 +19,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..plan import Program
-from ..shapes import DType
-from . import BOOL, NUMBER, body, prelude
+from ..base.shapes import DType
+from ..plans.program import Program
+from .body import BOOL, NUMBER, body, prelude
 
 THREADS = 256  # in a block
 LANES = 4  # neighbouring elements that a thread of a reduction over the last axis takes at a time, whatever the layout

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import functools
 
-from ..shapes import DType
-from . import prelude
+from ..base.shapes import DType
+from .body import prelude
 
 THREADS = 256
 FILES = ("cuda.cuh", "reduce.cuh", "scan.cuh")

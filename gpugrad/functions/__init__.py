@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..shapes import as_shape
+from ..base.shapes import as_shape
 from ..tensor import Tensor, reshape, transpose
 from .contraction import dot
 from .elementwise import ELEMENTWISE, clip, nonzero, round

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import errors, structural
-from ..shapes import normalize_axis
+from ..base import errors
+from ..base.shapes import normalize_axis
+from ..ops import structural
 from ..tensor import Tensor, as_tensors, matmul, reshape, transpose
 from .shaping import broadcast_to
 

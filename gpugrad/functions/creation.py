@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backends import default_device, get_device
-from ..shapes import as_shape
+from ..backends.devices import default_device, get_device
+from ..base.shapes import as_shape
 from ..tensor import Tensor, as_dtype, as_tensors, leaf, tensor
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import elementwise as ew
-from .. import errors, structural
-from ..notation import local_gradients
-from ..ops import TABLE, Op, evaluate
-from ..shapes import is_float
+from ..base import errors
+from ..base.shapes import is_float
+from ..ops import elementwise as ew
+from ..ops import structural
+from ..ops.op import TABLE, Op, evaluate
+from ..plans.notation import local_gradients
 from ..tensor import Tensor, apply, as_tensors, power, tensor
 
 _SHARED_DOC = """

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import errors, structural
-from ..shapes import Axis, as_shape, normalize_axes, normalize_axis
+from ..base import errors
+from ..base.shapes import Axis, as_shape, normalize_axes, normalize_axis
+from ..ops import structural
 from ..tensor import Tensor, as_tensors, host_data, reshape, tensor
 from .shaping import broadcast_to, concatenate, ravel
 

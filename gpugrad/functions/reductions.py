@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import elementwise as ew
-from .. import errors, structural, tape
-from ..shapes import Axis, is_16_bit, is_float, normalize_axes, normalize_axis
+from ..base import errors
+from ..base.shapes import Axis, is_16_bit, is_float, normalize_axes, normalize_axis
+from ..core import closing as tape
+from ..ops import elementwise as ew
+from ..ops import structural
 from ..tensor import Tensor, apply, as_dtype, as_tensors, reshape, transpose
 from .creation import ones, zeros
 from .elementwise import where

@@ -18,9 +18,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
 
-from .. import errors, tape
-from ..tensor import Tensor
+from ..base import errors
+from ..core import closing as tape
+from ..core.pending import Value
 from . import html, record, svg, text
 from .fold import fold as folded
 from .nodes import Edge, Node, edges
@@ -211,7 +213,13 @@ def _png(picture: str) -> bytes:
     return bytes(cairosvg.svg2png(bytestring=picture.encode()))
 
 
-def build(t: Tensor, names: Mapping[str, Tensor] | None = None) -> Graph:
+class Name(Protocol):
+    """What holds a value: a tensor."""
+
+    _value: Value
+
+
+def build(t: Name, names: Mapping[str, Name] | None = None) -> Graph:
     """The graph recorded behind a tensor: what `Tensor.graph` returns.
 
     Computes the tensor if it is pending. names: tensors by the name that they shall have here. Raises GraphError for a graph

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..notation import expression, latex_word, literal, number, partials, text
-from ..symbolic import Sym
+from ..plans.notation import expression, latex_word, literal, number, partials, text
+from ..plans.symbols import Sym
 from .nodes import Node
 
 Write = Callable[..., str]  # text or latex, of a symbol and the names of others

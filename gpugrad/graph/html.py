@@ -9,9 +9,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..config import no_grad
-from ..expr import Value
-from ..notation import text
+from ..base.modes import no_grad
+from ..core.pending import Value
+from ..plans.notation import text
 from .fold import Group, View, views
 from .formulas import differentiable, local_gradient, sentence, shown
 from .nodes import Node

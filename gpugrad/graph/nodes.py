@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..shapes import DType, Shape
+from ..base.shapes import DType, Shape
 
 
 @dataclass(frozen=True, eq=False, slots=True)

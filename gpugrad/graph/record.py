@@ -7,10 +7,11 @@ import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .. import errors, tape
-from ..expr import Value
-from ..ops import Op
-from ..shapes import DType, Shape
+from ..base import errors
+from ..base.shapes import DType, Shape
+from ..core import closing as tape
+from ..core.pending import Value
+from ..ops.op import Op
 from .nodes import Node
 
 Ref = weakref.ref[Value]

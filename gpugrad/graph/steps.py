@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from .. import elementwise as ew
-from ..backends import get_device
-from ..config import no_grad
-from ..expr import Value, filled
-from ..notation import expression
-from ..ops import Op
-from ..structural import broadcast_to, collect, reshape, spread, sum_to
-from ..symbolic import BOOL, Adjoint, Sym, reverse
-from ..tape import Called, close
-from ..tape import Node as TapeNode
-from ..traced import evaluated
-from ..walk import Adjoint as Arrived
-from ..walk import Walk
+from ..backends.devices import get_device
+from ..base.modes import no_grad
+from ..core.closing import Called, close
+from ..core.closing import Node as TapeNode
+from ..core.pending import Value, filled
+from ..core.replay import evaluated
+from ..core.reverse import Adjoint as Arrived
+from ..core.reverse import Walk
+from ..ops import elementwise as ew
+from ..ops.op import Op
+from ..ops.structural import broadcast_to, collect, reshape, spread, sum_to
+from ..plans.notation import expression
+from ..plans.symbols import BOOL, Adjoint, Sym, reverse
 from .nodes import Node
 
 Values = dict[Node, Value | None]

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import elementwise as ew
-from .. import errors, random
+from .. import random
+from ..base import errors
+from ..base.shapes import is_16_bit, is_float
 from ..functions.elementwise import where
 from ..functions.indexing import take_along_axis
 from ..functions.reductions import log_softmax, mean, sum, var
 from ..functions.shaping import expand_dims, squeeze
-from ..shapes import is_16_bit, is_float
+from ..ops import elementwise as ew
 from ..tensor import Tensor, apply, as_tensors
 
 

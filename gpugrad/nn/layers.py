@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import elementwise as ew
-from .. import errors
+from ..base import errors
 from ..functions.creation import ones, zeros
 from ..functions.elementwise import gelu
+from ..ops import elementwise as ew
 from ..tensor import Tensor, apply, as_tensors
 from . import functional as F
 from . import init

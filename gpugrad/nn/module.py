@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-from .. import errors
-from ..config import no_grad, scoped
+from ..base import errors
+from ..base.modes import no_grad, scoped
 from ..serialize import load, save
 from ..tensor import Tensor, tensor
 

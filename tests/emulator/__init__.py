@@ -1,6 +1,6 @@
 """A GPU made of the C++ compiler and host memory: the backend's own code, its kernels unchanged, real CuPy arrays.
 
-What touches a GPU goes through `gpugrad.backends.runtime.Runtime`; here is another one. Kernels are built behind `cuda.h`
+What touches a GPU goes through `gpugrad.backends.cuda.runtime.Runtime`; here is another one. Kernels are built behind `cuda.h`
 and kept in the folder of compiled kernels. Fresh memory is filled with bytes that are NaN as floats. What CuPy itself and
 cuBLAS would compute (sorting, matrix products) NumPy computes here.
 """
@@ -18,10 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from gpugrad import backends, errors
-from gpugrad.backends import Device, cache, compiler
-from gpugrad.backends.cupy import CupyBackend
-from gpugrad.backends.runtime import Runtime
+from gpugrad.backends import devices as backends
+from gpugrad.backends import kernel_cache as cache
+from gpugrad.backends.cpu import compiler
+from gpugrad.backends.cuda.backend import CupyBackend
+from gpugrad.backends.cuda.runtime import Runtime
+from gpugrad.backends.devices import Device
+from gpugrad.base import errors, gpus
 from gpugrad.codegen.cuda import entries
 
 HEADER = (Path(__file__).parent / "cuda.h").read_text()
@@ -214,5 +217,6 @@ def install() -> Device:
     """Make 'cuda' an emulated GPU, for the life of this process."""
     if "cuda:0" not in backends._devices:
         backends._devices["cuda:0"] = Device("cuda:0", HostBackend(HostRuntime()))
-        backends._devices["cuda"] = backends._devices["cuda:0"]
+        named = gpus.device_name
+        gpus.device_name = lambda name: "cuda:0" if name in ("cuda", "cuda:0") else named(name)
     return backends._devices["cuda:0"]

@@ -1,0 +1,1 @@
+"""Internal. The CPU: NumPy or compiled plans, threads, memory."""

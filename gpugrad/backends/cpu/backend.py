@@ -1,0 +1,182 @@
+"""The CPU: which executor runs a plan, and what a device must do besides.
+
+A plan can be run by NumPy or compiled. Under ``GPUGRAD_CPU=auto`` (the default) it is compiled at its run number RUNS, or at
+the run that brings it to WORK operations on elements; before that, and where there is no compiler, NumPy runs it. The rule
+looks at nothing but what the program does, so that a program that is run twice gives the same bits twice.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...base import errors
+from ...base.config import config
+from ...base.shapes import DType, Shape, is_16_bit
+from ...ops.structural import StructuralOp
+from ...plans.program import Program
+from ..protocol import Sink
+from . import native
+from . import numpy as reference
+from .pool import SOLE, is_whole, memory
+
+RUNS = 16  # a structure that has run so often is part of a loop
+WORK = 1 << 24  # operations on elements: what takes NumPy about as long as a small part of a compilation
+
+
+class CpuBackend:
+    """The `Backend` of the CPU."""
+
+    dialect = "c"
+
+    @property
+    def xp(self) -> Any:
+        return np
+
+    @property
+    def ahead(self) -> bool:
+        return False
+
+    def take_in(self, data: Any, dtype: DType | None) -> Any:
+        return np.array(data, dtype, order="C")
+
+    def to_host(self, array: Any) -> Any:
+        return array
+
+    def empty(self, shape: Shape, dtype: DType) -> Any:
+        return memory.empty(shape, dtype)
+
+    def full(self, shape: Shape, value: Any, dtype: DType) -> Any:
+        out = memory.empty(shape, dtype)
+        out.fill(value)
+        return out
+
+    def copy(self, array: Any) -> Any:
+        out = memory.empty(array.shape, array.dtype)
+        np.copyto(out, array)
+        return out
+
+    def write(self, array: Any, index: Any, value: Any) -> None:
+        array[index] = value
+
+    def call(self, op: StructuralOp, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
+        with np.errstate(all="ignore"):
+            result = op.forward(np, *arrays, **params)
+        return np.asarray(result) if isinstance(result, np.generic) else result  # of no axes, NumPy gives a number
+
+    def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink]) -> None:
+        """Plans are compiled when they are run."""
+
+    def run(
+        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]
+    ) -> None:
+        kernel = program.native
+        if kernel is None or config._cpu != "native":
+            kernel = _chosen(program, shape)
+        if kernel:
+            native.run(kernel, shape, arrays, scalars, sinks)
+        else:
+            reference.run(program, shape, arrays, scalars, sinks)
+
+    def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
+        size = sum(math.prod(shape) for shape, _, _ in work)
+        kernel = _chosen(program, (size,))
+        if kernel:
+            native.run_many(kernel, scalars, work)
+        else:
+            for shape, arrays, sinks in work:
+                reference.run(program, shape, arrays, scalars, sinks)
+
+    def may_overwrite(self, program: Program) -> bool:
+        return bool(program.native) and config.cpu != "numpy"
+
+    def source(self, program: Program) -> str:
+        return reference.source(program)
+
+    def matmul(self, a: Any, b: Any, out: Any, accumulate: bool) -> None:
+        with np.errstate(all="ignore"):
+            if is_16_bit(out.dtype) or accumulate:
+                wide = np.float32 if is_16_bit(out.dtype) else out.dtype
+                product = np.matmul(a.astype(wide, copy=False), b.astype(wide, copy=False))
+                if accumulate:
+                    np.add(product, out, product)
+                np.copyto(out, product, casting="unsafe")
+            else:
+                np.matmul(a, b, out)
+
+    def accumulate(self, buffer: Any, array: Any) -> None:
+        with np.errstate(all="ignore"):
+            (np.logical_or if buffer.dtype.kind == "b" else np.add)(buffer, array, buffer)
+
+    def scatter_add(self, buffer: Any, index: Any, array: Any) -> None:
+        if is_16_bit(buffer.dtype):  # sums of many small terms saturate: add in float32, round once
+            wide = buffer.astype(np.float32)
+            self.scatter_add(wide, index, array.astype(np.float32))
+            np.copyto(buffer, wide, casting="unsafe")
+            return
+        rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+        if isinstance(rows, np.ndarray) and rows.dtype.kind in "iu" and buffer.ndim > 1 and rows.size:
+            _add_rows(buffer, rows.ravel().astype(np.intp), array.reshape(rows.size, *buffer.shape[1:]))
+        elif _has_arrays(index):
+            np.add.at(buffer, index, array)
+        else:  # a basic or a boolean index names no element twice
+            buffer[index] += array
+
+    def sole_owner(self, array: Any) -> bool:
+        return bool(is_whole(array) and sys.getrefcount(array) <= SOLE)
+
+    def synchronize(self) -> None:
+        """Nothing to wait for: calls return when they are done."""
+
+
+def _chosen(program: Program, shape: Shape) -> Any:
+    """The compiled form of a program if it is to be used now, False if NumPy is to run it."""
+    mode = config.cpu
+    if mode == "numpy":
+        return False
+    kernel = program.native
+    if kernel is not None:
+        return kernel
+    if mode == "auto":
+        program.runs += 1
+        program.work += max(1, len(program.instructions)) * math.prod(shape)
+        if program.runs < RUNS and program.work < WORK:
+            return False
+        if native.why_not():
+            _say_once()
+            return False
+    elif native.why_not():
+        raise errors.no_native(native.why_not())
+    program.native = False if native.missing(program) else native.Kernel(program)
+    return program.native
+
+
+@functools.cache
+def _say_once() -> None:
+    """A compiler that was asked for by name and is not there deserves a word; that there is none does not."""
+    if os.environ.get("CXX"):
+        warnings.warn(f"{native.why_not()}: NumPy runs all plans.", RuntimeWarning, stacklevel=2)
+
+
+def _has_arrays(index: Any) -> bool:
+    items = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(i, (np.ndarray, list)) and np.asarray(i).dtype.kind != "b" for i in items)
+
+
+def _add_rows(buffer: Any, rows: Any, values: Any) -> None:
+    """buffer[rows] += values with duplicates: equal rows are brought together and summed in the order they came."""
+    rows = np.where(rows < 0, rows + len(buffer), rows)
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    if values.dtype.kind == "b":
+        buffer[ordered[starts]] |= np.logical_or.reduceat(values[order], starts, axis=0)
+    else:
+        buffer[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)

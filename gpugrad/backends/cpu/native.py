@@ -1,0 +1,259 @@
+"""Compiled plans: a program's C text, built by the system's compiler, run by the driver in `kernels/host.cpp`.
+
+A kernel takes NumPy's own array objects and reads their addresses, shapes and strides itself, so that a call costs
+about a microsecond. The GIL is dropped while it runs; large work is divided among threads.
+"""
+
+from __future__ import annotations
+
+import _ctypes
+import ctypes
+import functools
+import math
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...base import errors
+from ...base.config import config
+from ...base.shapes import Shape
+from ...codegen import body as codegen
+from ...codegen import cpp as host
+from ...plans.program import Program
+from .. import kernel_cache as cache
+from ..protocol import Sink
+from . import compiler
+from .threads import share
+
+SHARED = 65536  # elements: less is not worth handing to other threads
+DRIVER_FLAGS = ("-O1", "-ftree-vectorize")  # its loops are plain: -O3 takes twice as long and gains little
+PARTS = 4  # per thread, so that a thread that is held up does not hold up the others
+ARRAYS = 128  # inputs, and outputs, that the driver has room for (MAX_ARRAYS)
+_SCALARS: dict[Any, Any] = {float: ctypes.c_double, int: ctypes.c_longlong, bool: ctypes.c_bool, None: ctypes.c_double}
+
+
+class _Call(ctypes.Structure):
+    """gg_call of host.h."""
+
+    _fields_ = (
+        ("shape", ctypes.c_void_p),
+        ("dims", ctypes.c_longlong),
+        ("accumulate", ctypes.c_longlong),
+        ("part", ctypes.c_longlong),
+        ("parts", ctypes.c_longlong),
+        ("partial", ctypes.c_void_p),
+        ("groups", ctypes.c_longlong),
+        ("bytes", ctypes.c_longlong),
+        ("item", ctypes.c_longlong),
+    )
+
+
+class _Scalar(ctypes.Union):
+    """gg_scalar of host.h."""
+
+    _fields_ = (("number", ctypes.c_double), ("integer", ctypes.c_longlong))
+
+
+class Kernel:
+    """A compiled program. entry: its function; it takes arrays, scalars, outputs and a `_Call`. many: for many calls."""
+
+    __slots__ = ("__weakref__", "dtypes", "entry", "many", "text")
+
+    def __init__(self, program: Program) -> None:
+        self.text = host.kernel(program)
+        self.dtypes = (*program.input_dtypes, *program.dtypes)
+        driver = _driver()
+        library = compiler.load(host.complete(self.text))
+        weakref.finalize(self, _ctypes.dlclose, library._handle).atexit = False  # plans come and go; so do kernels
+        ctypes.c_void_p.in_dll(library, "gg_drive").value = driver
+        self.entry = library.gg_run
+        self.entry.restype = ctypes.c_longlong
+        self.entry.argtypes = [
+            *(ctypes.py_object for _ in program.sources),
+            *(_SCALARS[t] for t in program.scalar_types),
+            *(ctypes.py_object for _ in program.outputs),
+            ctypes.c_void_p,
+        ]
+        self.many = library.gg_run_many
+        self.many.restype = ctypes.c_longlong
+        self.many.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_longlong, ctypes.c_void_p]
+
+
+@functools.cache
+def _driver() -> int:
+    """The address of the driver, compiled on first use."""
+    text = (codegen.folder() / "host.cpp").read_text(encoding="utf-8")
+    library = compiler.load(host.complete(text), DRIVER_FLAGS)
+    library.gg_setup.argtypes = [ctypes.c_longlong]
+    library.gg_setup.restype = None
+    library.gg_setup(object.__basicsize__)
+    _libraries.append(library)
+    address = ctypes.cast(library.gg_drive, ctypes.c_void_p).value
+    assert address is not None
+    return address
+
+
+_libraries: list[ctypes.CDLL] = []
+
+
+@functools.cache
+def why_not() -> str:
+    """Why plans cannot be compiled here, in words; empty if they can."""
+    if not compiler.compiler():
+        return compiler.why_none()
+    probe = np.arange(6, dtype=np.float32).reshape(2, 3)[:, ::2]
+    found = (ctypes.c_longlong * 4).from_address(id(probe) + object.__basicsize__)
+    axes = (ctypes.c_longlong * 2).from_address(found[2])
+    steps = (ctypes.c_longlong * 2).from_address(found[3])
+    if (found[0], found[1] & 0xFFFFFFFF, *axes, *steps) != (probe.ctypes.data, 2, 2, 2, *probe.strides):
+        return "the array objects of this NumPy are laid out in an unknown way"
+    return ""
+
+
+def missing(program: Program) -> str:
+    """Why a program is not compiled but run by NumPy, in words; empty if it is."""
+    if max(len(program.sources), len(program.outputs)) > ARRAYS:
+        return f"more than {ARRAYS} arrays"
+    return codegen.missing(program)
+
+
+@functools.lru_cache(maxsize=1024)
+def _shape(shape: Shape) -> Any:
+    return (ctypes.c_longlong * max(1, len(shape)))(*shape)
+
+
+class _Calls(threading.local):
+    """The argument block of a thread, filled anew for each call. busy: by a call that something has interrupted."""
+
+    def __init__(self) -> None:
+        self.block = _Call()
+        self.busy = False
+
+
+_calls = _Calls()
+
+
+def run(kernel: Kernel, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]) -> None:
+    """Run a kernel over arrays that broadcast to `shape`. Raises MemoryError; nothing else can fail."""
+    accumulate = 0
+    buffers = []
+    for k, s in enumerate(sinks):
+        buffers.append(s.buffer)
+        if s.accumulate:
+            accumulate |= 1 << k
+    _check(kernel, (*arrays, *buffers))
+    extent = _shape(shape)
+    nested = _calls.busy  # in the handler of a signal, say
+    call = _Call() if nested else _calls.block
+    _calls.busy = True
+    try:
+        call.shape = ctypes.addressof(extent)
+        call.dims = len(shape)
+        call.accumulate = accumulate
+        if config.threads > 1 and math.prod(shape) >= SHARED:
+            _run_shared(kernel, (*arrays, *scalars, *buffers), call, extent)
+            return
+        call.part, call.parts, call.partial = 0, 1, None
+        if kernel.entry(*arrays, *scalars, *buffers, ctypes.addressof(call)):
+            raise MemoryError("a compiled plan found no memory for its sums")
+    finally:
+        _calls.busy = nested
+
+
+def _check(kernel: Kernel, arrays: Sequence[Any]) -> None:
+    """The driver takes arrays at their word: what is no array, or of another dtype, must not get there."""
+    for a, dtype in zip(arrays, kernel.dtypes, strict=True):
+        if type(a) is not np.ndarray or (a.dtype is not dtype and a.dtype != dtype):
+            raise errors.bad_array(f"{type(a).__name__} of {getattr(a, 'dtype', '')}", f"an array of {dtype}")
+
+
+def _run_shared(kernel: Kernel, arguments: tuple[Any, ...], call: _Call, extent: Any) -> None:
+    """The same, divided among threads. How the work may be divided follows from the shape alone."""
+    call.part, call.parts, call.partial = -1, 1, None
+    kernel.entry(*arguments, ctypes.addressof(call))
+    partial = np.empty(call.bytes + 64, np.uint8) if call.bytes else None
+    memory = None
+    if partial is not None:
+        memory = partial.ctypes.data
+        memory += -memory % 64
+    parts = min(call.groups, PARTS * config.threads)
+    fields = (call.shape, call.dims, call.accumulate)
+    failed: list[int] = []
+
+    def one(part: int, parts: int) -> None:
+        block = _Call(*fields, part, parts, memory)
+        if kernel.entry(*arguments, ctypes.addressof(block)):
+            failed.append(part)
+
+    def work(supply: Iterator[int], kept: Any = (partial, extent)) -> None:
+        for part in supply:
+            one(part, parts)
+
+    if parts > 1:
+        share(work, list(range(parts)), config.threads)
+        one(parts, parts)  # brings the sums together
+    else:
+        one(0, 1)
+    if failed:
+        raise MemoryError("a compiled plan found no memory for its sums")
+
+
+def run_many(kernel: Kernel, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
+    """Run a kernel that sums nothing over many (shape, arrays, sinks): each thread makes one call."""
+    calls: list[_Call] = []
+    arrays: list[int] = []
+    extents: list[Any] = []
+    for item, (shape, inputs, sinks) in enumerate(work):
+        given = (*inputs, *(s.buffer for s in sinks))
+        _check(kernel, given)
+        arrays += map(id, given)
+        extent = _shape(shape)
+        extents.append(extent)
+        parts = max(1, math.prod(shape) // SHARED)
+        address = ctypes.addressof(extent)
+        calls += [_Call(address, len(shape), 0, part, parts, None, 0, 0, item) for part in range(parts)]
+    block = (_Call * len(calls))(*calls)
+    pointers = (ctypes.c_void_p * len(arrays))(*arrays)
+    numbers = (_Scalar * max(1, len(scalars)))()
+    for n, x in enumerate(scalars):
+        if type(x) is float:
+            numbers[n].number = x
+        else:
+            numbers[n].integer = x
+    drawn = ctypes.c_longlong(0)
+    fixed = (
+        ctypes.addressof(pointers),
+        ctypes.addressof(numbers),
+        ctypes.addressof(block),
+        len(calls),
+        ctypes.addressof(drawn),
+    )
+    failed: list[int] = []
+
+    def work_on(supply: Iterator[int], kept: Any = (work, block, pointers, numbers, drawn, extents)) -> None:
+        failed.extend(n for n in supply if kernel.many(*fixed))
+
+    share(work_on, list(range(min(config.threads, len(calls)))), config.threads)
+    if failed:
+        raise MemoryError("a compiled plan found no memory for its tiles")
+
+
+def describe() -> list[str]:
+    """What `gpugrad info` says of this executor."""
+    reason = why_not()
+    if reason:
+        return [f"not available: {reason}"]
+    try:
+        found = [f"{' '.join(compiler.compiler())}: {compiler.version()}"]
+    except errors.GpugradError as e:
+        return [f"not available: {e}"]
+    library = "glibc's vector library" if "-DGG_LIBMVEC" in compiler.flags() else "one call per element"
+    kept = (
+        "as long as the process lives: the cache folder cannot be written"
+        if cache.is_temporary()
+        else str(cache.folder())
+    )
+    return [*found, f"exp, sin, tanh, ...: {library}", f"kernels are kept in {kept}"]

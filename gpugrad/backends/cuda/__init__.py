@@ -1,0 +1,1 @@
+"""Internal. The GPU, through CuPy: kernels, launches, indices."""

@@ -1,0 +1,1 @@
+"""Internal. Errors, settings, shapes and modes: what knows no op and no array."""

@@ -1,0 +1,1 @@
+"""Internal. What the command line is made of."""

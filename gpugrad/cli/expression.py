@@ -1,0 +1,167 @@
+"""Expressions such as "sin(x*y)" read and computed safely: for the command line.
+
+Python's own grammar is parsed (`ast`), and only numbers, the given variables, operators and functions of the op table are taken;
+nothing is ever evaluated as Python. A mistake is shown with a caret under it.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..base import errors
+from ..functions.elementwise import ELEMENTWISE, clip, where
+from ..ops import elementwise as ew
+from ..ops.op import TABLE, Op, evaluate
+from ..tensor import Tensor
+
+LENGTH = 2000  # characters of an expression
+DEPTH = 100  # levels of nesting
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    name: f
+    for name, f in {**ELEMENTWISE, "clip": clip, "where": where}.items()
+    if "bitwise" not in name and "shift" not in name and name != "invert"
+}  # those of real numbers
+_OPERATORS: dict[type, Op] = {
+    ast.Add: ew.add, ast.Sub: ew.subtract, ast.Mult: ew.multiply, ast.Div: ew.divide, ast.FloorDiv: ew.floor_divide, ast.Mod: ew.remainder,
+    ast.Pow: ew.power, ast.UAdd: ew.positive, ast.USub: ew.negative, ast.Lt: ew.less, ast.LtE: ew.less_equal, ast.Gt: ew.greater,
+    ast.GtE: ew.greater_equal, ast.Eq: ew.equal, ast.NotEq: ew.not_equal,
+}  # fmt: skip
+_OPTIONAL = {"leaky_relu": 1, "elu": 1}  # functions whose last argument may be left out
+
+
+def compute(text: str, variables: Mapping[str, Tensor]) -> Any:
+    """The value of an expression in the given variables: a tensor, or a number where it uses none of them.
+
+    Raises InputError, with the place of the mistake, for anything but numbers, variables, operators and functions of the table.
+
+    >>> import gpugrad as gg
+    >>> from gpugrad.formula import compute
+    >>> compute("sin(x) + 2*x", {"x": gg.tensor(0.5)})
+    tensor(1.47942554, device='cpu')
+    """
+    return _Reader(text, variables).read()
+
+
+def check_name(name: str) -> str:
+    """Why a variable cannot have this name; "" if it can."""
+    if not (name.isascii() and name.isidentifier()) or name.startswith("__"):
+        return f"{name!r} is not a name: use ASCII letters, digits and _"
+    if name in FUNCTIONS:
+        return f"{name!r} is a function; call the variable something else"
+    return ""
+
+
+class _Reader:
+    def __init__(self, text: str, variables: Mapping[str, Tensor]) -> None:
+        self.text = text
+        self.variables = variables
+        self.shift = len(text) - len(text.lstrip())  # what is parsed begins there
+
+    def error(self, place: int, message: str) -> errors.InputError:
+        return errors.bad_expression(self.text, place, message)
+
+    def read(self) -> Any:
+        text = self.text
+        if len(text) > LENGTH:
+            raise errors.bad_expression(
+                f"{text[:40]}...", 0, f"the expression has {len(text)} characters; at most {LENGTH} are read"
+            )
+        odd = next((k for k, c in enumerate(text) if not " " <= c <= "~"), None)
+        if odd is not None:
+            raise self.error(
+                odd, f"{text[odd]!r} is not an ASCII character: write names in ASCII, * for times, ** for powers"
+            )
+        if not text.strip():
+            raise self.error(0, "the expression is empty")
+        try:
+            tree = ast.parse(text.strip(), mode="eval")
+        except SyntaxError as e:
+            offset = max((e.offset or 1) - 1, 0)
+            raise self.error(min(offset + self.shift, len(text)), f"this cannot be read: {e.msg}") from None
+        except (RecursionError, MemoryError, ValueError):
+            raise self.error(0, "the expression is nested too deeply") from None
+        return self.value(tree.body, 0)
+
+    def at(self, node: Any, message: str) -> errors.InputError:
+        return self.error(node.col_offset + self.shift, message)
+
+    def value(self, node: ast.expr, depth: int) -> Any:
+        if depth > DEPTH:
+            raise self.at(node, f"nested too deeply: at most {DEPTH} levels")
+        if isinstance(node, ast.Constant):
+            if not isinstance(node.value, (int, float)) or isinstance(node.value, bool):
+                raise self.at(node, f"{node.value!r} is not a real number")
+            try:
+                return float(node.value)
+            except OverflowError:
+                raise self.at(node, "this number is too large") from None
+        if isinstance(node, ast.Name):
+            return self.name(node)
+        if isinstance(node, ast.UnaryOp):
+            return self.apply(node, node.op, [self.value(node.operand, depth + 1)])
+        if isinstance(node, ast.BinOp):
+            chain = []  # a + b + c + ... is nested to the left, and no deeper for being long
+            left: ast.expr = node
+            while isinstance(left, ast.BinOp):
+                chain.append(left)
+                left = left.left
+            result = self.value(left, depth + 1)
+            for n in reversed(chain):
+                result = self.apply(n, n.op, [result, self.value(n.right, depth + 1)])
+            return result
+        if isinstance(node, ast.Compare):
+            if len(node.ops) > 1:
+                raise self.at(node, "comparisons cannot be chained: write where(a < b, ...)")
+            sides = [self.value(a, depth + 1) for a in (node.left, node.comparators[0])]
+            return self.apply(node, node.ops[0], sides)
+        if isinstance(node, ast.Call):
+            return self.call(node, depth)
+        kind = type(node).__name__
+        raise self.at(node, f"only numbers, variables, operators and functions are read here, not {kind.lower()}")
+
+    def name(self, node: ast.Name) -> Tensor:
+        if node.id in self.variables:
+            return self.variables[node.id]
+        if node.id in FUNCTIONS:
+            raise self.at(node, f"{node.id} is a function: give it its arguments, {node.id}(...)")
+        raise self.at(
+            node, f"{node.id!r} has no value{self.close(node.id, self.variables)}; give it one: {node.id}=1.0"
+        )
+
+    @staticmethod
+    def close(name: str, known: Any) -> str:
+        near = difflib.get_close_matches(name, known, 1)
+        return f" (did you mean {near[0]!r}?)" if near else ""
+
+    def apply(self, node: Any, sign: Any, operands: list[Any]) -> Any:
+        op = _OPERATORS.get(type(sign))
+        if op is None:
+            raise self.at(node, f"the operator {type(sign).__name__.lower()} is not one for real numbers")
+        return self.run(node, ELEMENTWISE[op.name], op, operands)
+
+    def call(self, node: ast.Call, depth: int) -> Any:
+        if not isinstance(node.func, ast.Name):
+            raise self.at(node, "only functions of the op table can be called, by name")
+        name = node.func.id
+        if name not in FUNCTIONS:
+            raise self.at(node, f"there is no function {name!r}{self.close(name, FUNCTIONS)}")
+        if node.keywords:
+            raise self.at(node, f"{name} takes its arguments by position here")
+        op = TABLE["absolute" if name == "abs" else name]
+        if not op.arity - _OPTIONAL.get(name, 0) <= len(node.args) <= op.arity:
+            raise self.at(node, f"{name} takes {op.arity} argument{'s' if op.arity > 1 else ''}, not {len(node.args)}")
+        return self.run(node, FUNCTIONS[name], op, [self.value(a, depth + 1) for a in node.args])
+
+    def run(self, node: Any, function: Callable[..., Any], op: Op, args: list[Any]) -> Any:
+        try:
+            if all(isinstance(a, float) for a in args) and len(args) == op.arity:
+                with np.errstate(all="ignore"):  # numbers among themselves are a number
+                    return float(evaluate(op, [np.float64(a) for a in args]))
+            return function(*args)
+        except (errors.GpugradError, TypeError) as e:
+            raise self.at(node, str(e).split("\n")[0]) from None

@@ -1,0 +1,65 @@
+"""The skeleton of a plan on the CPU: a function over one tile, and entries that hand it to the driver in `kernels/host.cpp`."""
+
+from __future__ import annotations
+
+import functools
+
+from ..plans.program import Program
+from .body import BOOL, NUMBER, TYPES, body, folder, prelude
+
+
+def kernel(program: Program) -> str:
+    """The kernel of a program for the CPU, without what it takes from the prelude: for reading."""
+    before, loop = body(program)
+    inputs, outputs = len(program.sources), len(program.outputs)
+    scalars = [(n, NUMBER[t]) for n, t in enumerate(program.scalar_types) if t is not None]
+    stored = [d.name if d != BOOL else "uint8" for d in program.input_dtypes]
+    pointers = [f"const {t}* i{n} = (const {t}*)in[{n}];" for n, t in enumerate(stored)]
+    pointers += [f"const {t} s{n} = s[{n}].{_MEMBER[t]};" for n, t in scalars]
+    pointers += [f"{d.name}* o{n} = ({d.name}*)out[{n}];" for n, d in enumerate(program.dtypes)]
+    parameters = [f"void* i{n}" for n in range(inputs)]
+    parameters += [f"{NUMBER[t or float]} s{n}" for n, t in enumerate(program.scalar_types)]
+    parameters += [f"void* o{n}" for n in range(outputs)]
+    arrays = ", ".join([*(f"i{n}" for n in range(inputs)), *(f"o{n}" for n in range(outputs))])
+    numbers = [f"    s[{n}].{_MEMBER[t]} = s{n};" for n, t in scalars]
+    codes = ", ".join(str(TYPES.index(d.name)) for d in (*program.input_dtypes, *program.dtypes))
+    return "\n".join(
+        [
+            "static void body(const char* const* in, const gg_scalar* s, char* const* out, int64 n) {",
+            *(f"    {line}" for line in (*pointers, *before)),
+            "    GG_EACH(j, n) {",
+            *(f"        {line}" for line in loop),
+            "    }",
+            "}",
+            "",
+            f"static const int32 types[] = {{{codes}}};",
+            f"static const gg_kernel kernel = {{{inputs}, {outputs}, types, body}};",
+            "GG_VISIBLE gg_driver* gg_drive = nullptr;",
+            f"GG_EXPORT int64 gg_run({', '.join([*parameters, 'const gg_call* call'])}) {{",
+            f"    void* const arrays[] = {{{arrays}}};",
+            f"    gg_scalar s[{max(1, program.scalars)}] = {{}};",
+            *numbers,
+            "    return gg_drive(&kernel, arrays, s, call);",
+            "}",
+            "GG_EXPORT int64 gg_run_many(void* const* arrays, const gg_scalar* s, const gg_call* calls, int64 count, int64* next) {",
+            "    for (int64 n; (n = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED)) < count;)",
+            f"        if (gg_drive(&kernel, arrays + calls[n].item * {inputs + outputs}, s, calls + n)) return 1;",
+            "    return 0;",
+            "}",
+            "",
+        ]
+    )
+
+
+_MEMBER = {"float64": "number", "int64": "integer", "bool": "integer"}
+
+
+@functools.cache
+def _host_header() -> str:
+    return (folder() / "host.h").read_text(encoding="utf-8")
+
+
+def complete(kernel: str) -> str:
+    """A kernel with everything that it needs in front of it: what the compiler is given."""
+    text = f"{_host_header()}\n{kernel}"
+    return f"{prelude(text)}\n\n{text}"

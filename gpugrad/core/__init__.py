@@ -1,0 +1,1 @@
+"""Internal. Values, growing and closing regions, the tape, and the passes over it."""

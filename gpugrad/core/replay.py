@@ -1,0 +1,89 @@
+"""The symbols of a region run on values: what derivatives of derivatives are recorded from, in either direction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..base.modes import set_grad_enabled
+from ..base.shapes import Shape
+from ..ops.op import cast, evaluate
+from ..ops.structural import broadcast_to
+from ..plans.symbols import Sym
+from .closing import Region
+from .pending import Value, constant, filled
+
+
+def on_values(
+    node: Region,
+    wanted: Iterable[Sym | None],
+    seeds: Mapping[Sym, Value],
+    names: Mapping[Sym, Any],
+    nodes: Sequence[Sym],
+) -> dict[Sym, Any]:
+    """The `wanted` symbols of a region as values of its shape, recorded on the tape: by symbol, among others.
+
+    seeds: the values of the symbols that arrive. names, nodes: what the plan calls the region's own.
+    """
+    return evaluated(wanted, dict(seeds) | _kept(node, names, nodes), node.scalars, node.extent, node.device)
+
+
+def evaluated(
+    wanted: Iterable[Sym | None], known: dict[Sym, Any], scalars: Sequence[Any], extent: Shape, device: Any
+) -> dict[Sym, Any]:
+    """`known`, with the `wanted` symbols computed from it, as values of the shape `extent`."""
+    asked = [s for s in wanted if s is not None]
+    for s in _below(asked, known):
+        known[s] = _value(s, known, scalars, device)
+    for s in asked:
+        v = known[s]
+        if not isinstance(v, Value):  # a condition that is one Python number makes a mask of one piece
+            known[s] = filled(extent, v, np.dtype(s.dtype), device)
+        elif v.shape != extent:  # made of inputs that broadcast, and of nothing else
+            known[s] = broadcast_to(v, shape=extent)
+    return known
+
+
+def _kept(node: Region, names: Mapping[Sym, Any], nodes: Sequence[Sym]) -> dict[Sym, Any]:
+    """The values that a region's symbols already have: what was saved, and interior nodes somebody still names."""
+    known: dict[Sym, Any] = {}
+    for s, source in names.items():
+        if source == "y" and node.output is not None:
+            known[s] = Value(node.output, node.shape, node.dtype, node.device, True, node, False)
+        elif isinstance(source, tuple) and source[0] == "x" and source[1] in node.saved:
+            known[s] = node.saved[source[1]]
+    for r, s in zip(node.interior, nodes, strict=False):
+        v = r()
+        if v is not None and s.kind == "op":
+            known[s] = v
+    return known
+
+
+def _below(wanted: Sequence[Sym], known: Mapping[Sym, Any]) -> list[Sym]:
+    """The symbols to compute for `wanted`, operands first."""
+    seen: set[Sym] = set()
+    stack = [s for s in wanted if s not in known]
+    while stack:
+        s = stack.pop()
+        if s not in seen:
+            seen.add(s)
+            stack.extend(a for a in s.args if a not in known)
+    return sorted(seen, key=lambda s: s.number)
+
+
+def _value(s: Sym, known: Mapping[Sym, Any], scalars: Sequence[Any], device: Any) -> Any:
+    if s.kind == "const":
+        return s.data
+    if s.kind == "scalar":
+        return scalars[s.data]
+    assert s.op is not None
+    args = [known[a] for a in s.args]
+    if s.weak:
+        return evaluate(s.op, args).item()
+    if not any(isinstance(a, Value) for a in args):
+        return constant(np.asarray(evaluate(s.op, args), s.dtype), device)
+    with set_grad_enabled(s.grad):
+        value = s.op(*args)
+        return value if value.dtype == s.dtype else cast(s.dtype)(value)

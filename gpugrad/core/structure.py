@@ -1,0 +1,83 @@
+"""The structure of a pending expression: what two regions must share to share a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence, Set
+from typing import Any
+
+from .pending import Value, unnamed
+
+
+class Structure:
+    """A region found by walking a pending expression: its key, and the arguments that go with it.
+
+    nodes: the pending values, operands first. inputs: the computed ones they read. scalars: the Python numbers.
+    roots: for each output an index into nodes, or ~index into inputs.
+    """
+
+    __slots__ = ("blocked", "codes", "index", "inputs", "key", "nodes", "private", "roots", "scalars")
+
+    def __init__(self, roots: Sequence[Value], private: Set[Value]) -> None:
+        self.private = private
+        self.codes: list[Any] = []
+        self.nodes: list[Value] = []
+        self.inputs: list[Value] = []
+        self.scalars: list[Any] = []
+        self.index: dict[Value, int] = {}
+        self.blocked: list[Value] = []
+        self.roots = tuple(
+            self.index[r] if r in self.index else self._visit(r) if r.array is None else self._reach(r) for r in roots
+        )
+        for a in self.inputs:
+            self.codes.append(a.dtype)
+            self.codes.append(a.requires_grad)
+        self.key: Hashable = (*self.codes, self.roots)
+
+    def _visit(self, v: Value) -> int:
+        index = self.index
+        entry: list[Any] = [v.op, v.requires_grad]
+        numbers: list[Any] = []
+        for a in v.args:
+            if type(a) is Value:
+                code = index.get(a)
+                if code is None:
+                    fresh = a.array is None and a.absorbed is None and a.node is None
+                    code = self._visit(a) if fresh else self._reach(a)
+                entry.append(code)
+            else:
+                entry.append(type(a))
+                numbers.append(a)
+        self.codes += entry  # after its operands, and so are its numbers
+        self.scalars += numbers
+        index[v] = code = len(self.nodes)
+        self.nodes.append(v)
+        return code
+
+    def _reach(self, a: Value) -> int:
+        if a.array is None:
+            if a.node is None and (a.absorbed is None or a in self.private):
+                return self._visit(a)
+            self.blocked.append(a)
+        self.index[a] = code = ~len(self.inputs)
+        self.inputs.append(a)
+        return code
+
+
+def structure(roots: Sequence[Value], close: Callable[[Value], Any]) -> Structure:
+    """Walk the pending values below `roots`, once.
+
+    A value inside that some region has already computed, or that is a leaf, is closed first, deepest first, unless
+    nothing but these roots can reach it: so no node is ever computed by more than two regions.
+    """
+    found = Structure(roots, frozenset())
+    while found.blocked:
+        del found
+        found = Structure(roots, unnamed(roots))
+        blocked = found.blocked
+        if not blocked:
+            break
+        del found  # what it holds would look like names to those who close below
+        for a in blocked:
+            close(a)
+        found = Structure(roots, frozenset())
+    return found

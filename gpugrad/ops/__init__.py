@@ -1,0 +1,1 @@
+"""Internal. The two tables: one row, one op, and everything that is said about it."""

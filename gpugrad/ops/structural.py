@@ -1,0 +1,427 @@
+"""The table of structural ops: those that move, select or contract elements.
+
+A row is a forward function on arrays, and a vjp written in ops, so that gradients of gradients need nothing more. A vjp
+is given the upstream gradient and the `Call`, and returns one contribution per input: a value, `At` (a gradient that is
+zero but at an index), `Zeroed` (the upstream gradient without the elements of an index), `Product`, `Masked` (a value, and the
+elements that took part), or None. Forward, an op that is linear (in all of its inputs together, or in each of them) is its
+own derivative, and declares just that; another has a jvp.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..base.shapes import Shape, is_16_bit, summed_axes
+from . import elementwise as ew
+from .op import Masked
+
+FLOAT32 = np.dtype(np.float32)
+
+
+class At(NamedTuple):
+    """A contribution to a larger gradient: `value` added at `index`, duplicates counted."""
+
+    index: Any
+    value: Any
+
+
+class Zeroed(NamedTuple):
+    """The upstream gradient with zeros at `index`: what the old value of a written array receives."""
+
+    index: Any
+
+
+class Product(NamedTuple):
+    """A contribution that is the matrix product of two values: made where the gradient is, or added to what is there."""
+
+    a: Any
+    b: Any
+
+
+class Call(NamedTuple):
+    """One call of a structural op, as its vjp sees it. inputs, output: None where the op does not keep them."""
+
+    shapes: tuple[Shape, ...]
+    needs: tuple[bool, ...]
+    inputs: tuple[Any, ...]
+    output: Any
+
+
+class StructuralOp:
+    """One structural operation.
+
+    forward(xp, *arrays, **params) computes it; vjp(g, call, **params) is its reverse. linear: "jointly" in all inputs, in
+    "each" of them, or "". keeps: what the derivatives read, inputs by index, "y" the output; one that is linear in each keeps,
+    for each gradient, the other inputs. moves: it only moves or sums elements, so that masks travel through it.
+    """
+
+    def __init__(self, forward: Callable[..., Any], linear: str, keeps: tuple[Any, ...], moves: bool) -> None:
+        self.name = forward.__name__
+        self.forward = forward
+        self.linear = linear
+        self.keeps = keeps
+        self.moves = moves
+        self.rule: Callable[..., Any] | None = None
+        self.tangent_rule: Callable[..., Any] | None = None
+        self.doc = inspect.cleandoc(forward.__doc__ or "")
+
+    def vjp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorator: the reverse of the op."""
+        self.rule = rule
+        return rule
+
+    def jvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorator: the tangent of an op that is not linear, a function of (tangents, call, **params)."""
+        self.tangent_rule = rule
+        return rule
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        for a in args:
+            interpret = getattr(a, "__gpugrad_structural__", None)
+            if interpret is not None:
+                return interpret(self, args, params)
+        return self.forward(np, *(np.asarray(a) for a in args), **params)
+
+    def __repr__(self) -> str:
+        return f"<structural op {self.name}>"
+
+
+TABLE: dict[str, StructuralOp] = {}
+
+
+def structural(
+    *, linear: str = "", keeps: tuple[Any, ...] = (), moves: bool = False
+) -> Callable[[Callable[..., Any]], StructuralOp]:
+    """Decorator: declare a structural op by its forward function. What only moves elements is linear."""
+
+    def declare(forward: Callable[..., Any]) -> StructuralOp:
+        op = TABLE[forward.__name__] = StructuralOp(forward, "jointly" if moves else linear, keeps, moves)
+        return op
+
+    return declare
+
+
+# ------------------------------------------------------------------------------------------------- moving
+
+
+@structural(moves=True)
+def reshape(xp, x, *, shape):
+    "The same elements in another shape."
+    return x.reshape(shape)
+
+
+@reshape.vjp
+def _reshape(g, call, *, shape):
+    return (reshape(g, shape=call.shapes[0]),)
+
+
+@structural(moves=True)
+def transpose(xp, x, *, axes):
+    "Axes in another order."
+    return x.transpose(axes)
+
+
+@transpose.vjp
+def _transpose(g, call, *, axes):
+    return (transpose(g, axes=tuple(sorted(range(len(axes)), key=axes.__getitem__))),)
+
+
+@structural(moves=True)
+def broadcast_to(xp, x, *, shape):
+    "Repeated along new axes and along axes of length 1."
+    return xp.broadcast_to(x, shape)
+
+
+@broadcast_to.vjp
+def _broadcast_to(g, call, *, shape):
+    return (sum_to(g, call.shapes[0]),)
+
+
+@structural(moves=True)
+def collect(xp, x, *, axes, keepdims):
+    "Sum over axes; logical or for booleans. (Values run this as a region, together with the expression it sums.)"
+    return (xp.any if x.dtype.kind == "b" else xp.sum)(x, axis=axes, keepdims=keepdims)
+
+
+@collect.vjp
+def _collect(g, call, *, axes, keepdims):
+    return (spread(g, call.shapes[0], axes),)
+
+
+def spread(g: Any, shape: Shape, axes: tuple[int, ...]) -> Any:
+    """A reduced gradient back at the shape that was reduced over `axes`."""
+    kept = tuple(1 if i in axes else n for i, n in enumerate(shape))
+    return broadcast_to(reshape(g, shape=kept), shape=shape)
+
+
+def sum_to(g: Any, shape: Shape) -> Any:
+    """A gradient summed to the shape of an input that was broadcast."""
+    if g.shape == shape:
+        return g
+    axes = summed_axes(shape[max(0, len(shape) - len(g.shape)) :], g.shape)  # a write allows more leading axes of 1
+    if axes:
+        g = collect(g, axes=axes, keepdims=False)
+    return reshape(g, shape=shape)
+
+
+@structural(moves=True)
+def concatenate(xp, *xs, axis):
+    "Arrays joined along an axis."
+    return xp.concatenate(xs, axis)
+
+
+@concatenate.vjp
+def _concatenate(g, call, *, axis):
+    parts = []
+    start = 0
+    for shape, needed in zip(call.shapes, call.needs, strict=True):
+        stop = start + shape[axis]
+        index = (slice(None),) * axis + (slice(start, stop),)
+        parts.append(getitem(g, index=index) if needed else None)
+        start = stop
+    return parts
+
+
+@structural(moves=True)
+def to_device(xp, x, *, source, target):
+    "A copy on another device."
+    return target.backend.take_in(source.backend.to_host(x), None)
+
+
+@to_device.vjp
+def _to_device(g, call, *, source, target):
+    return (to_device(g, source=target, target=source),)
+
+
+# ----------------------------------------------------------------------------------------------- indexing
+
+SMALL_SLICE = 8  # a slice this many times smaller than its base is copied, so that it does not keep the base alive
+
+
+@structural(moves=True)
+def getitem(xp, x, *, index):
+    "The elements at an index: basic, boolean, integer or mixed."
+    y = x[index]
+    if isinstance(y, xp.ndarray):
+        return y.copy() if y.base is not None and y.size * SMALL_SLICE <= x.size else y
+    return xp.asarray(y)
+
+
+@getitem.vjp
+def _getitem(g, call, *, index):
+    return (At(index, g),)
+
+
+@structural(moves=True)
+def setitem(xp, x, v, *, index):
+    "A copy of x with v written at an index; the last of duplicates stays."
+    y = x.copy()
+    y[index] = v
+    return y
+
+
+@setitem.vjp
+def _setitem(g, call, *, index):
+    part = None
+    if call.needs[1]:
+        part = getitem(g, index=index)
+        winners = last_writers(call.shapes[0], index)
+        if winners is not None:
+            part = ew.logical_and(part, winners) if part.dtype.kind == "b" else ew.where(winners, part, 0)
+        part = sum_to(part, call.shapes[1])
+    return Zeroed(index), part
+
+
+def last_writers(shape, index):
+    """Which elements of a written index were not overwritten by a duplicate; None where there are no duplicates."""
+    items = index if isinstance(index, tuple) else (index,)
+    if not any(isinstance(i, np.ndarray) and i.dtype.kind != "b" for i in items):
+        return None
+    owner = np.empty(shape, np.int64)
+    extent = owner[index].shape
+    mine = np.arange(math.prod(extent)).reshape(extent)
+    owner[index] = mine
+    winners = owner[index] == mine
+    return None if winners.all() else winners
+
+
+@structural(moves=True)
+def index_add(xp, x, v, *, index):
+    "A copy of x with v added at an index, every duplicate counted."
+    y = x.copy()
+    xp.add.at(y, index, v)
+    return y
+
+
+@index_add.vjp
+def _index_add(g, call, *, index):
+    return g, getitem(g, index=index)
+
+
+# --------------------------------------------------------------------------------- selection and accumulation
+
+
+def _extreme(name, numpy_name):
+    def forward(xp, x, *, axes, keepdims):
+        return getattr(xp, numpy_name)(x, axis=axes, keepdims=keepdims)
+
+    forward.__name__ = name
+    forward.__doc__ = f"The {name[-3:]}imum over axes, NaN if any is; ties share the gradient evenly."
+    op = structural(keeps=(0, "y"))(forward)
+
+    def choice(call, axes):
+        x = call.inputs[0]
+        y = spread(call.output, x.shape, axes)
+        # NaN is no one's equal: where the result is NaN, the NaNs share it.
+        chosen = ew.logical_or(x == y, ew.logical_and(ew.isnan(x), ew.isnan(y)))
+        return chosen, collect(ew.where(chosen, np.ones((), x.dtype), 0), axes=axes, keepdims=True)
+
+    @op.vjp
+    def rule(g, call, *, axes, keepdims):
+        chosen, count = choice(call, axes)
+        share = reshape(g, shape=count.shape) / count
+        return (Masked(chosen, ew.where(chosen, broadcast_to(share, shape=chosen.shape), 0)),)
+
+    @op.jvp
+    def tangent(tangents, call, *, axes, keepdims):
+        chosen, count = choice(call, axes)
+        total = collect(ew.where(chosen, tangents[0], 0), axes=axes, keepdims=True)
+        return reshape(total / count, shape=call.output.shape)
+
+    return op
+
+
+reduce_max = _extreme("reduce_max", "max")
+reduce_min = _extreme("reduce_min", "min")
+
+
+def _position(name):
+    def forward(xp, x, *, axis, keepdims):
+        return getattr(xp, name)(x, axis=axis, keepdims=keepdims)
+
+    forward.__name__ = name
+    forward.__doc__ = f"The index of the first {name[3:]}imum along an axis, or of all elements."
+    return structural()(forward)
+
+
+argmax = _position("argmax")
+argmin = _position("argmin")
+
+
+@structural()
+def argsort(xp, x, *, axis):
+    "The indices that sort along an axis; equal elements stay in order."
+    return xp.argsort(x, axis=axis, kind="stable")
+
+
+@structural()
+def argwhere(xp, x):
+    "The indices of the elements that are not zero, one row each."
+    return xp.argwhere(x)
+
+
+@structural(linear="jointly")
+def cumsum(xp, x, *, axis):
+    "Running sum along an axis; 16-bit floats accumulate in float32."
+    return xp.cumsum(x, axis, dtype=FLOAT32 if is_16_bit(x.dtype) else None).astype(x.dtype, copy=False)
+
+
+@cumsum.vjp
+def _cumsum(g, call, *, axis):
+    back = (slice(None),) * axis + (slice(None, None, -1),)
+    return (getitem(cumsum(getitem(g, index=back), axis=axis), index=back),)
+
+
+# ----------------------------------------------------------------------------------------------- contraction
+
+
+@structural(linear="each")
+def matmul(xp, a, b):
+    "Matrix product with NumPy's rules for vectors and batches; 16-bit floats accumulate in float32."
+    if is_16_bit(a.dtype):
+        return xp.matmul(a.astype(FLOAT32), b.astype(FLOAT32)).astype(a.dtype)
+    return xp.asarray(xp.matmul(a, b))
+
+
+@matmul.vjp
+def _matmul(g, call):
+    a, b = call.inputs
+    sa, sb = call.shapes
+    if len(sa) > 1 and len(sb) > 1 and sa[:-2] == sb[:-2]:
+        return Product(g, _t(b)) if call.needs[0] else None, Product(_t(a), g) if call.needs[1] else None
+    if len(sa) == 1:  # a row: (k) is (1, k), and the result has lost that axis
+        g = reshape(g, shape=(*g.shape[:-1], 1, *g.shape[-1:]) if len(sb) > 1 else (1,))
+        if a is not None:
+            a = reshape(a, shape=(1, *sa))
+    if len(sb) == 1:
+        g = reshape(g, shape=(*g.shape, 1))
+        if b is not None:
+            b = reshape(b, shape=(*sb, 1))
+    ga = gb = None
+    if call.needs[0]:
+        full = (1, *sa) if len(sa) == 1 else sa
+        ga = reshape(sum_to(matmul(g, _t(b)), full), shape=sa)
+    if call.needs[1]:
+        full = (*sb, 1) if len(sb) == 1 else sb
+        gb = reshape(sum_to(matmul(_t(a), g), full), shape=sb)
+    return ga, gb
+
+
+def _t(x):
+    n = len(x.shape)
+    return transpose(x, axes=(*range(n - 2), n - 1, n - 2))
+
+
+@structural(linear="each")
+def contract(xp, *xs, inputs, output):
+    "Sum of products in einsum's notation; no index is repeated within an operand. 16-bit floats compute in float32."
+    text = f"{','.join(inputs)}->{output}"
+    dtype = xs[0].dtype
+    if is_16_bit(dtype):
+        return xp.asarray(xp.einsum(text, *(x.astype(FLOAT32) for x in xs), optimize=True)).astype(dtype)
+    return xp.array(xp.einsum(text, *xs, optimize=len(xs) > 1))
+
+
+@contract.vjp
+def _contract(g, call, *, inputs, output):
+    sizes = {i: n for term, shape in zip(inputs, call.shapes, strict=True) for i, n in zip(term, shape, strict=True)}
+    result: list[Any] = []
+    for k, term in enumerate(inputs):
+        if not call.needs[k]:
+            result.append(None)
+            continue
+        others = [t for j, t in enumerate(inputs) if j != k]
+        known = set(output).union(*others)
+        reached = "".join(i for i in term if i in known)  # an index of this operand alone was summed: repeat along it
+        part = contract(g, *(x for j, x in enumerate(call.inputs) if j != k), inputs=(output, *others), output=reached)
+        if reached != term:
+            part = reshape(part, shape=tuple(sizes[i] if i in known else 1 for i in term))
+            part = broadcast_to(part, shape=call.shapes[k])
+        result.append(part)
+    return result
+
+
+def kept(op: StructuralOp, needs: Sequence[bool]) -> tuple[list[int], bool]:
+    """The inputs that the vjp reads, by index, and whether it reads the output."""
+    if op.linear == "each":
+        wanted = sum(needs)
+        return [k for k, n in enumerate(needs) if wanted - n > 0], False
+    return [k for k in op.keeps if k != "y"], "y" in op.keeps
+
+
+def tangent(op: StructuralOp, tangents: Sequence[Any], call: Call, params: dict[str, Any]) -> Any:
+    """The tangent of a result, given those of the inputs (None: zero), of which there is at least one."""
+    if op.tangent_rule is not None:
+        return op.tangent_rule(tangents, call, **params)
+    given = [k for k, t in enumerate(tangents) if t is not None]
+    if op.linear == "each":  # the product rule
+        parts = [op(*(tangents[j] if k == j else x for k, x in enumerate(call.inputs)), **params) for j in given]
+        return functools.reduce(lambda a, b: a + b, parts)
+    dtype = tangents[given[0]].dtype
+    return op(*(np.zeros(s, dtype) if t is None else t for t, s in zip(tangents, call.shapes, strict=True)), **params)

@@ -1,0 +1,1 @@
+"""Internal. Regions as symbols, differentiated, and as straight-line programs; the cache of both."""

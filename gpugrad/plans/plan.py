@@ -1,0 +1,266 @@
+"""From the structure of a region to its plans: one forward, and one backward for each way of asking.
+
+A structure is what two regions must share to share a plan: ops, wiring, dtypes, `requires_grad` of every node, and the
+kind of every Python number; never shapes, values or layouts, which are arguments. Plans are derived once per structure
+and kept, least recently used out first. A `Program` is the straight-line form that an executor runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+from ..base.config import PLAN_CACHE
+from ..base.forks import survive_fork
+from ..ops.op import Op
+from .program import Program
+from .symbols import BOOL, Adjoint, Graph, Sym, forward, reverse
+
+
+class Backward:
+    """The gradients of a region's inputs, as symbols (to run on tensors) and as a program (to run on arrays).
+
+    wanted: the inputs, by index, then the interior nodes asked for. values, masks: their adjoints; None for a gradient
+    that is zero everywhere, or for a mask that is not needed. alias: the upstream gradient itself, unchanged.
+    """
+
+    __slots__ = (
+        "_outputs",
+        "_program",
+        "_scalars",
+        "alias",
+        "masks",
+        "names",
+        "nodes",
+        "places",
+        "upstream",
+        "upstream_mask",
+        "values",
+    )
+
+    def __init__(self, plan: Plan, request: Request) -> None:
+        nodes, inputs, root = plan.symbols()
+        graph = root.graph
+        self.nodes = nodes
+        self.upstream = Sym(graph, "input", "g", root.dtype, True, None, ())
+        self.upstream_mask = Sym(graph, "input", "m", BOOL, False, None, ()) if request.masked else None
+        wanted = [inputs[i] for i in request.inputs] + [nodes[i] for i in request.interior]
+        adjoints = reverse(root, Adjoint(self.upstream, self.upstream_mask), wanted)
+        found = [adjoints.get(w) for w in wanted]
+        self.values = [a.value if a is not None else None for a in found]
+        masks = [*request.masks, *(False for _ in request.interior)]
+        self.masks = [a.mask if a is not None and keep else None for a, keep in zip(found, masks, strict=True)]
+        self.alias = [a is not None and a.value is self.upstream for a in found]
+        names: dict[Sym, Any] = {s: ("x", n) for n, s in enumerate(inputs)}
+        names[self.upstream] = "g"
+        if self.upstream_mask is not None:
+            names[self.upstream_mask] = "m"
+        if request.stored:
+            names.setdefault(root, "y")
+        self.names = names
+        # An alias is passed on, not computed; whatever else is asked for becomes an output of the program, in places.
+        self.places: list[tuple[int | None, int | None]] = []
+        outputs: list[Sym] = []
+        for value, mask, alias in zip(self.values, self.masks, self.alias, strict=True):
+            place: list[int | None] = [None, None]
+            for k, s in enumerate((None if alias else value, mask)):
+                if s is not None and s is not self.upstream_mask:
+                    place[k] = len(outputs)
+                    outputs.append(s)
+            self.places.append((place[0], place[1]))
+        self._outputs = outputs
+        self._scalars = plan.scalars
+        self._program: Program | None = None
+
+    @property
+    def program(self) -> Program:
+        if self._program is None:
+            self._program = Program(self._outputs, self.names, self._scalars)
+        return self._program
+
+    def reads(self) -> set[Any]:
+        """The sources that the outputs depend on, found without lowering them."""
+        seen: set[Sym] = set()
+        stack = list(self._outputs)
+        while stack:
+            s = stack.pop()
+            if s not in seen:
+                seen.add(s)
+                if s not in self.names:
+                    stack.extend(s.args)
+        return {self.names[s] for s in seen if s in self.names}
+
+
+class Dual:
+    """The tangent of a region's output, given those of some inputs: as symbols, and as a program.
+
+    moving: for each input with a tangent, its index, and whether that has a mask. value, mask: the tangent of the output;
+    a value of None is zero everywhere. alias: the one input whose tangent it is, unchanged.
+    """
+
+    __slots__ = ("_program", "_scalars", "alias", "mask", "masks", "names", "nodes", "tangents", "value")
+
+    def __init__(self, plan: Plan, moving: tuple[tuple[int, bool], ...], stored: bool) -> None:
+        nodes, inputs, root = plan.symbols()
+        graph = root.graph
+        self.nodes = nodes
+        self.names: dict[Sym, Any] = {s: ("x", n) for n, s in enumerate(inputs)}
+        self.tangents = {n: Sym(graph, "input", ("t", n), inputs[n].dtype, True, None, ()) for n, _ in moving}
+        self.masks = {n: Sym(graph, "input", ("m", n), BOOL, False, None, ()) for n, masked in moving if masked}
+        found = forward(root, {inputs[n]: Adjoint(t, self.masks.get(n)) for n, t in self.tangents.items()})
+        self.value = found.value if found is not None else None
+        self.mask = found.mask if found is not None else None
+        self.names |= {t: ("t", n) for n, t in self.tangents.items()} | {m: ("m", n) for n, m in self.masks.items()}
+        if stored:
+            self.names.setdefault(root, "y")
+        self.alias = next((n for n, t in self.tangents.items() if t is self.value), None)
+        self._scalars = plan.scalars
+        self._program: Program | None = None
+
+    @property
+    def program(self) -> Program:
+        """The tangent and, if there is one, its mask."""
+        if self._program is None:
+            outputs = [s for s in (self.value, self.mask) if s is not None]
+            self._program = Program(outputs, self.names, self._scalars)
+        return self._program
+
+
+class Request(NamedTuple):
+    """What a backward plan is asked for: part of its cache key."""
+
+    inputs: tuple[int, ...]  # the inputs whose gradients are wanted
+    masks: tuple[bool, ...]  # for each, whether a mask is of use to whoever made it
+    interior: tuple[int, ...]  # interior nodes whose adjoints are wanted too
+    masked: bool  # the upstream gradient carries a mask
+    stored: bool  # the region's output is there and need not be recomputed
+
+
+class Plan:
+    """What a structure needs to run: a forward program, and backward and dual programs made when first asked for."""
+
+    __slots__ = ("_backward", "_dual", "_needs", "expected", "forward", "key", "reached", "scalars")
+
+    def __init__(self, found: Any) -> None:
+        self.key = found.key
+        # The symbols are rebuilt from the key alone, so that a plan holds no value of the region it was made for.
+        self.scalars = len(found.scalars)
+        self._backward: dict[Request, Backward] = {}
+        self._dual: dict[Any, Dual] = {}
+        self.expected: set[Any] = set()  # for which (shape, axes) its backward has been announced to the backend
+        self._needs: dict[Any, Any] = {}
+        nodes, inputs, root = self.symbols()
+        self.reached = tuple(n for n, s in enumerate(inputs) if s.grad and s in _differentiable(root))
+        outputs = [nodes[r] if r >= 0 else inputs[~r] for r in found.roots]
+        names = {s: ("x", n) for n, s in enumerate(inputs)}
+        self.forward = Program(outputs, names, self.scalars)
+
+    def _parsed(self) -> tuple[list[tuple[Op, bool, tuple[Any, ...]]], tuple[Any, ...]]:
+        """The key taken apart: (op, requires_grad, args) per node, and what follows them."""
+        codes: Any = self.key
+        calls: list[tuple[Op, bool, tuple[Any, ...]]] = []
+        at = 0
+        while at < len(codes) - 1 and isinstance(codes[at], Op):
+            op = codes[at]
+            calls.append((op, codes[at + 1], codes[at + 2 : at + 2 + op.arity]))
+            at += 2 + op.arity
+        return calls, codes[at:]
+
+    def calls(self) -> list[tuple[Op, tuple[Any, ...]]]:
+        """The ops that the user called, with their operands: an index into these, ~index into the inputs, or a type."""
+        return [(op, args) for op, _, args in self._parsed()[0]]
+
+    def symbols(self) -> tuple[list[Sym], list[Sym], Sym]:
+        """The ops of the structure as fresh symbols: (nodes, inputs, root)."""
+        graph = Graph()
+        calls, (*tail, ends) = self._parsed()
+        nodes: list[Sym] = []
+        inputs = [graph.input(n, tail[2 * n], tail[2 * n + 1]) for n in range(len(tail) // 2)]
+        scalars = 0
+        for op, grad, args in calls:
+            operands = []
+            for a in args:
+                if isinstance(a, int):
+                    operands.append(nodes[a] if a >= 0 else inputs[~a])
+                else:
+                    operands.append(graph.scalar(scalars, a))
+                    scalars += 1
+            nodes.append(graph.node(op, operands, grad))
+        root = nodes[ends[0]] if ends[0] >= 0 else inputs[~ends[0]]
+        return nodes, inputs, root
+
+    def backward(self, request: Request) -> Backward:
+        found = self._backward.get(request)
+        if found is None:
+            found = self._backward[request] = Backward(self, request)
+        return found
+
+    def dual(self, moving: tuple[tuple[int, bool], ...], stored: bool) -> Dual:
+        """The plan of the output's tangent: see `Dual`. stored: the output is there and need not be recomputed."""
+        found = self._dual.get((moving, stored))
+        if found is None:
+            found = self._dual[moving, stored] = Dual(self, moving, stored)
+        return found
+
+    def needs(self, wanted: tuple[int, ...], stored: bool) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
+        """What backward reads: (the inputs to keep, by index; whether it reads the output; the inputs that it knows nothing of).
+
+        Computed, not declared.
+        """
+        key = wanted, stored
+        found = self._needs.get(key)
+        if found is None:
+            # With masks and every interior adjoint: whatever is asked for later reads no more than this.
+            interior = tuple(n for n, s in enumerate(self.symbols()[0]) if s.grad)
+            sources = Backward(self, Request(wanted, (True,) * len(wanted), interior, True, stored)).reads()
+            keep = tuple(sorted(s[1] for s in sources if s[0] == "x"))
+            rest = tuple(n for n in range(len(self.symbols()[1])) if n not in keep and n not in wanted)
+            found = keep, "y" in sources, rest
+            self._needs[key] = found
+        return found
+
+
+def _differentiable(root: Sym) -> set[Sym]:
+    """The symbols that a gradient of `root` can flow to: not what was called under no_grad, detached or compared."""
+    seen: set[Sym] = set()
+    stack = [root]
+    while stack:
+        s = stack.pop()
+        if s.grad and s not in seen:
+            seen.add(s)
+            stack.extend(s.args)
+    return seen
+
+
+class PlanCache:
+    """The plans of the structures seen so far, least recently used out first; counts what it was asked."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.made = 0
+        self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
+        self._lock = threading.RLock()
+        survive_fork(self._lock)
+
+    def get(self, found: Any) -> Plan:
+        with self._lock:
+            plan = self._plans.get(found.key)
+            if plan is not None:
+                self._plans.move_to_end(found.key)
+                return plan
+        plan = Plan(found)
+        with self._lock:
+            self.made += 1
+            self._plans[found.key] = plan
+            if len(self._plans) > self.size:
+                self._plans.popitem(last=False)
+        return plan
+
+    def clear(self) -> None:
+        with self._lock:
+            self._plans.clear()
+
+
+plans = PlanCache(PLAN_CACHE)

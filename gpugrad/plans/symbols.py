@@ -1,0 +1,271 @@
+"""Symbolic differentiation of a region: partials evaluated on symbols, and the reverse and the forward sweep, with masks.
+
+Differentiate first, fuse second: a `Graph` of symbols is built from a region's structure, a sweep adds the symbols of its
+gradients or of its tangent, and only then is anything turned into a program. Rules of the op table run here on symbols.
+Folding happens only in what the rules build (x * 1, two minus signs); the forward symbols are exactly the ops called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..base.shapes import DType, is_16_bit
+from ..ops import elementwise as ew
+from ..ops.op import Masked, Op, cast
+from ..ops.operators import Operators
+
+FLOAT32 = np.dtype(np.float32)
+BOOL = np.dtype(bool)
+
+
+class Sym(Operators):
+    """One symbol: an input array, a scalar argument, a constant, or an op applied to symbols.
+
+    kind: "input", "scalar", "const" or "op". data: an input's or scalar's index, a constant's value.
+    dtype: a NumPy dtype, or a Python type for scalars and constants. grad: False for what backward must not enter.
+    """
+
+    __slots__ = ("args", "data", "dtype", "grad", "graph", "kind", "number", "op")
+
+    def __init__(
+        self, graph: Graph, kind: str, data: Any, dtype: Any, grad: bool, op: Op | None, args: tuple[Sym, ...]
+    ):
+        self.graph = graph
+        self.kind = kind
+        self.data = data
+        self.dtype = dtype
+        self.grad = grad
+        self.op = op
+        self.args = args
+        self.number = len(graph.symbols)
+        graph.symbols.append(self)
+
+    def __gpugrad_elementwise__(self, op: Op, args: Sequence[Any]) -> Sym:
+        return self.graph.apply(op, args)
+
+    def __pow__(self, n: Any) -> Sym:
+        return self.graph.apply(ew.power, (self, n))
+
+    @property
+    def weak(self) -> bool:
+        """True for what adopts its partner's dtype: Python numbers, and arithmetic among them."""
+        return not isinstance(self.dtype, np.dtype)
+
+    def is_const(self, value: float) -> bool:
+        return self.kind == "const" and type(self.data) is not bool and self.data == value
+
+    def is_op(self, op: Op) -> bool:
+        return self.op is op
+
+
+class Graph:
+    """The symbols of one region. `apply` is what runs the rules; `node` is what records the ops a user called."""
+
+    def __init__(self) -> None:
+        self.symbols: list[Sym] = []
+        self.default: DType = np.dtype(np.float64)  # the dtype of an op whose operands are all Python numbers
+
+    def input(self, index: int, dtype: DType, grad: bool) -> Sym:
+        return Sym(self, "input", index, dtype, grad, None, ())
+
+    def scalar(self, index: int, dtype: type) -> Sym:
+        return Sym(self, "scalar", index, dtype, False, None, ())
+
+    def const(self, value: Any) -> Sym:
+        return Sym(self, "const", value, type(value), False, None, ())
+
+    def lift(self, value: Any) -> Sym:
+        return value if isinstance(value, Sym) else self.const(value)
+
+    def node(self, op: Op, args: Sequence[Sym], grad: bool) -> Sym:
+        """`op` on operands that already have its dtypes; a compound op without partials is written out."""
+        if op.body is not None and op.rule is None:
+            return self.expand(op, args, grad)
+        return Sym(self, "op", None, op.loop(tuple(a.dtype for a in args)).output, grad, op, tuple(args))
+
+    def expand(self, op: Op, args: Sequence[Sym], grad: bool = True) -> Sym:
+        """The body of a compound op on symbols, in float32 where its operands are 16-bit."""
+        assert op.body is not None
+        target = op.loop(tuple(a.dtype for a in args)).output
+        wide = FLOAT32 if is_16_bit(target) else target
+        first = len(self.symbols)
+        self.default = wide
+        result = self.lift(op.body(*(a if a.weak else self.convert(a, wide) for a in args)))
+        result = self.convert(result, target)
+        if not grad:
+            for s in self.symbols[first:]:
+                s.grad = False
+        return result
+
+    def convert(self, s: Sym, dtype: DType) -> Sym:
+        """`s` in another dtype (itself if it has it already)."""
+        if s.dtype == dtype:
+            return s
+        return Sym(self, "op", None, dtype, s.grad and dtype.kind != "b", cast(dtype), (s,))
+
+    def apply(self, op: Op, args: Sequence[Any]) -> Sym:
+        """`op` as a rule calls it: constants folded, operands converted to the dtypes in which it computes."""
+        operands = [self.lift(a) for a in args]
+        folded = self.fold(op, operands)
+        if folded is not None:
+            return folded
+        if all(a.weak for a in operands):  # arithmetic among Python numbers stays a Python number
+            kind = bool if op.loop((float,) * op.arity).output == BOOL else promoted_weak(operands)
+            return Sym(self, "op", None, kind, False, op, tuple(operands))
+        if op is ew.where and operands[1].weak and operands[2].weak:
+            return Sym(self, "op", None, self.default, False, op, tuple(operands))
+        loop = op.loop(tuple(a.dtype for a in operands))
+        converted = [a if a.weak else self.convert(a, d) for a, d in zip(operands, loop.inputs, strict=True)]
+        grad = op.differentiable and any(a.grad for a in operands)
+        return Sym(self, "op", None, loop.output, grad, op, tuple(converted))
+
+    def fold(self, op: Op, args: list[Sym]) -> Sym | None:
+        """What `op` reduces to without arithmetic, or None. Never changes a value, only its cost."""
+        a = args[0]
+        if op is ew.negative:
+            return a.args[0] if a.is_op(ew.negative) else self.const(-a.data) if a.kind == "const" else None
+        if len(args) != 2:
+            return None
+        b = args[1]
+        if a.kind == "const" and b.kind == "const" and op in _PYTHON:
+            return self.const(_PYTHON[op](a.data, b.data))
+        if op is ew.multiply:
+            for s, o in ((a, b), (b, a)):
+                if s.is_const(1) and not o.weak:
+                    return o
+                if s.is_const(-1) and not o.weak:
+                    return self.apply(ew.negative, (o,))
+                if s.is_op(ew.negative):
+                    return self.apply(ew.negative, (self.apply(op, (s.args[0], o)),))
+        elif op is ew.add:
+            if b.is_op(ew.negative):
+                return self.apply(ew.subtract, (a, b.args[0]))
+            if a.is_op(ew.negative):
+                return self.apply(ew.subtract, (b, a.args[0]))
+        elif op is ew.logical_and:
+            for s, o in ((a, b), (b, a)):
+                if s is o or (s.kind == "const" and s.data is True):
+                    return o
+        return None
+
+
+def promoted_weak(operands: Sequence[Sym]) -> type:
+    """The Python type of arithmetic among Python numbers."""
+    return float if any(a.dtype is float for a in operands) else int
+
+
+_PYTHON = {
+    ew.add: lambda a, b: a + b,
+    ew.subtract: lambda a, b: a - b,
+    ew.multiply: lambda a, b: a * b,
+    ew.divide: lambda a, b: a / b,
+}
+
+
+class Adjoint:
+    """The gradient, or the tangent, that arrives at a symbol: a value, and the mask of the elements that took part (None: all)."""
+
+    __slots__ = ("mask", "value")
+
+    def __init__(self, value: Sym, mask: Sym | None) -> None:
+        self.value = value
+        self.mask = mask
+
+    def through(self, partial: Any) -> Adjoint | None:
+        """The contribution of local gradient times what has arrived; None where the partial is the number 0."""
+        graph, mask, factor = self.value.graph, self.mask, partial
+        if isinstance(partial, Masked):
+            mask, factor = partial
+        elif isinstance(partial, Sym) and partial.dtype in (BOOL, bool):
+            mask, factor = partial, 1
+        else:
+            partial = graph.lift(partial)
+            if partial.is_const(0):
+                return None
+            value = graph.apply(ew.multiply, (self.value, partial))
+            if self.mask is not None and partial.kind != "const":
+                value = graph.apply(ew.where, (self.mask, value, 0))
+            return Adjoint(value, self.mask)
+        if self.mask is not None:
+            mask = graph.apply(ew.logical_and, (mask, self.mask))
+        return Adjoint(graph.apply(ew.where, (mask, graph.apply(ew.multiply, (self.value, factor)), 0)), mask)
+
+    def plus(self, other: Adjoint) -> Adjoint:
+        graph = self.value.graph
+        mask = None
+        if self.mask is not None and other.mask is not None and not _complementary(self.mask, other.mask):
+            mask = graph.apply(ew.logical_or, (self.mask, other.mask))
+        return Adjoint(graph.apply(ew.add, (self.value, other.value)), mask)
+
+    def to(self, dtype: DType) -> Adjoint:
+        return Adjoint(self.value.graph.convert(self.value, dtype), self.mask)
+
+
+def reverse(root: Sym, seed: Adjoint, wanted: Iterable[Sym]) -> dict[Sym, Adjoint]:
+    """The adjoints of the `wanted` symbols, given the adjoint `seed` of `root`: one sweep against the order of calls.
+
+    Every contribution is local gradient times upstream gradient; a symbol used twice sums what arrives.
+    """
+    graph = root.graph
+    adjoints: dict[Sym, Adjoint] = {root: seed}
+    kept = set(wanted)
+    found: dict[Sym, Adjoint] = {}
+    needed = _leads_to(graph.symbols[: root.number + 1], kept)
+    for s in reversed(graph.symbols[: root.number + 1]):
+        adjoint = adjoints.pop(s, None)
+        if adjoint is None:
+            continue
+        if s in kept:
+            found[s] = adjoint
+        if s.kind != "op" or not s.grad:
+            continue
+        assert s.op is not None
+        assert s.op.rule is not None
+        graph.default = s.dtype
+        partials = s.op.rule(*s.args, s)
+        for a, p in zip(s.args, partials, strict=True):
+            if not a.grad or a not in needed:
+                continue
+            contribution = adjoint.through(p)
+            if contribution is None:
+                continue
+            contribution = contribution.to(a.dtype)
+            adjoints[a] = adjoints[a].plus(contribution) if a in adjoints else contribution
+    return found
+
+
+def forward(root: Sym, tangents: Mapping[Sym, Adjoint]) -> Adjoint | None:
+    """The tangent of `root`, given those of some symbols below it: one sweep in the order of calls. None where it is zero.
+
+    Every contribution is local gradient times the operand's tangent.
+    """
+    graph = root.graph
+    found = dict(tangents)
+    for s in graph.symbols[: root.number + 1]:
+        if s in found or s.kind != "op" or not s.grad or not any(a in found for a in s.args):
+            continue
+        assert s.op is not None
+        assert s.op.rule is not None
+        graph.default = s.dtype
+        for a, p in zip(s.args, s.op.rule(*s.args, s), strict=True):
+            contribution = found[a].through(p) if a in found else None
+            if contribution is not None:
+                contribution = contribution.to(s.dtype)
+                found[s] = found[s].plus(contribution) if s in found else contribution
+    return found.get(root)
+
+
+def _complementary(a: Sym, b: Sym) -> bool:
+    return (a.is_op(ew.logical_not) and a.args[0] is b) or (b.is_op(ew.logical_not) and b.args[0] is a)
+
+
+def _leads_to(symbols: Sequence[Sym], targets: set[Sym]) -> set[Sym]:
+    """The symbols from which a target can be reached downwards: the sweep enters no others."""
+    needed: set[Sym] = set()
+    for s in symbols:
+        if s in targets or (s.grad and any(a in needed for a in s.args)):
+            needed.add(s)
+    return needed

@@ -1,0 +1,1 @@
+"""Functions of functions, with JAX's names."""

@@ -1,0 +1,352 @@
+"""Functions of functions, with the names and arguments of JAX: `grad`, `value_and_grad`, `vjp`, `jvp`, `jacobian`, `hessian`, `hvp`.
+
+The function that is differentiated takes and returns tensors, in nested lists, tuples and dictionaries if it likes; numbers
+and arrays that it is called with become tensors (a list of numbers is a list of tensors). What comes back are tensors. Transforms nest: each differentiates with
+respect to inputs of its own, which are values on the tape, so that derivatives of different orders are never confused.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..base import errors
+from ..base.modes import enable_grad, grad_mode
+from ..base.shapes import is_float
+from ..core import forward as push
+from ..core import reverse as walk
+from ..core.closing import Leaf, reachable
+from ..core.pending import Value, filled
+from ..functions.creation import zeros
+from ..functions.reductions import sum
+from ..functions.shaping import stack
+from ..tensor import Tensor, reshape, tensor
+
+_Argnums = int | Sequence[int]
+
+
+class _Active(threading.local):
+    """How many transforms are differentiating, in this thread: what an inner one returns is then recorded."""
+
+    depth = 0
+
+
+_active = _Active()
+
+
+def _leaves(tree: Any) -> Iterator[Any]:
+    """What nested lists, tuples and dictionaries hold, in order."""
+    if isinstance(tree, dict):
+        tree = tree.values()
+    elif not isinstance(tree, (list, tuple)):
+        yield tree
+        return
+    for branch in tree:
+        yield from _leaves(branch)
+
+
+def _rebuilt(tree: Any, leaves: Iterator[Any]) -> Any:
+    """The same nesting with other leaves."""
+    if isinstance(tree, dict):
+        return {k: _rebuilt(branch, leaves) for k, branch in tree.items()}
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(_rebuilt(branch, leaves) for branch in tree))
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(_rebuilt(branch, leaves) for branch in tree)
+    return next(leaves)
+
+
+def _map(function: Callable[[Any], Any], tree: Any) -> Any:
+    return _rebuilt(tree, map(function, _leaves(tree)))
+
+
+def _as_input(name: str, a: Any) -> Tensor:
+    t = a if isinstance(a, Tensor) else tensor(float(a) if type(a) in (int, bool) else a)
+    if not is_float(t.dtype):
+        raise errors.transform_needs_floats(name, t.dtype)
+    return t
+
+
+class _Call:
+    """A function called with inputs of its own, ready to be differentiated.
+
+    inputs: the values that it was given. outputs: the leaves of what it returned, as tensors. recorded: what is computed
+    from here on may itself be differentiated.
+    """
+
+    def __init__(
+        self, name: str, f: Callable[..., Any], args: Sequence[Any], chosen: Sequence[int], kwargs: dict[str, Any], has_aux: bool,
+        tangents: Sequence[Tensor] = (),
+    ) -> None:  # fmt: skip
+        given = [_map(lambda a: _as_input(name, a), args[n]) for n in chosen]
+        self._made: set[Any] = set()  # leaves of this call
+        outer = any(t.requires_grad for t in (*_leaves(given), *tangents))
+        self.recorded = _active.depth > 0 or (grad_mode.enabled and outer)
+        with enable_grad():
+            own = [_map(self._own, tree) for tree in given]
+        self.trees = given
+        self.inputs: list[Value] = [t._value for t in _leaves(own)]
+        for v in self.inputs if tangents else ():
+            v.closer(v)  # each is a node of its own, from which its tangent starts
+        handed = list(args)
+        for n, tree in zip(chosen, own, strict=True):
+            handed[n] = _map(lambda t: Tensor(t._value), tree)  # names of its own, which it may write to
+        _active.depth += 1
+        try:
+            with enable_grad():
+                result = f(*handed, **kwargs)
+        finally:
+            _active.depth -= 1
+        self.aux = None
+        if has_aux:
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise errors.bad_type(name, "with has_aux=True the function must return a pair: (result, aux).")
+            result, self.aux = result
+        self.result = result
+        self.outputs = [t if isinstance(t, Tensor) else tensor(t) for t in _leaves(result)]
+        if not self.recorded:  # something else that the function has used may require grad
+            roots = [t._value.node for t in self.outputs if self._closed(t).requires_grad]
+            nodes = reachable([n for n in roots if n is not None])
+            self.recorded = grad_mode.enabled and any(isinstance(n, Leaf) and n not in self._made for n in nodes)
+
+    def _own(self, t: Tensor) -> Tensor:
+        """An input that nobody else has: a copy on the tape of what is recorded, of a new leaf otherwise."""
+        if not (self.recorded and t.requires_grad):
+            t = t.detach().copy().requires_grad_()
+            self._made.add(t._value.node)
+        return t.copy()
+
+    @staticmethod
+    def _closed(t: Tensor) -> Value:
+        v = t._value
+        v.closer(v)
+        return v
+
+    def pull(self, upstream: Sequence[Tensor], retain: bool) -> list[Tensor]:
+        """The gradients of the inputs, given those of the outputs."""
+        roots = [(t._value, g._value) for t, g in zip(self.outputs, upstream, strict=True) if t.requires_grad]
+        found: Sequence[Value | None] = [None] * len(self.inputs)
+        if roots:
+            found = walk.gradients(roots, self.inputs, retain or self.recorded, self.recorded)
+        return [
+            Tensor(g) if g is not None else zeros(v.shape, v.dtype, v.device)
+            for g, v in zip(found, self.inputs, strict=True)
+        ]
+
+    def push(self, tangents: Sequence[Tensor]) -> list[Tensor]:
+        """The tangents of the outputs, given those of the inputs."""
+        seeds = {v.node: t._value for v, t in zip(self.inputs, tangents, strict=True)}
+        roots = [t._value for t in self.outputs if t.requires_grad]
+        found = dict(zip(map(id, roots), push.push(roots, seeds, self.recorded), strict=True))
+        answers = []
+        for t in self.outputs:
+            v = found.get(id(t._value))
+            answers.append(zeros(t.shape, t.dtype, t.device) if v is None else Tensor(v))
+        return answers
+
+    def returned(self, tree: Any) -> Any:
+        """What the function returned, as it is handed on: without a graph, unless that is recorded."""
+        return _map(lambda t: t if self.recorded or not isinstance(t, Tensor) else t.detach(), tree)
+
+    def arranged(self, gradients: Sequence[Any]) -> list[Any]:
+        """Gradients in the nesting of the arguments."""
+        rest = iter(gradients)
+        return [_rebuilt(tree, rest) for tree in self.trees]
+
+
+def _chosen(name: str, argnums: _Argnums, count: int) -> list[int]:
+    numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+    for n in numbers:
+        if not isinstance(n, int) or not -count <= n < count:
+            raise errors.bad_argnums(name, argnums, count)
+    return [n % count for n in numbers]
+
+
+def value_and_grad(f: Callable[..., Any], argnums: _Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """A function that returns f's value and its gradient, with the arguments of f.
+
+    f: a function with one number as its result. argnums: the argument to differentiate with respect to, or several, whose
+    gradients come as a tuple; a gradient has the nesting, shape and dtype of its argument. has_aux: f returns
+    (result, aux); the value is then that pair.
+
+    Raises ShapeError if the result has not one element, DTypeError for an argument that is not of floats.
+
+    >>> import gpugrad as gg
+    >>> gg.value_and_grad(lambda x, y: (x * y).sum(), argnums=1)(gg.tensor([1.0, 2.0]), 3.0)
+    (tensor(9., device='cpu'), tensor(3., device='cpu'))
+    """
+
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        call = _Call("grad", f, args, _chosen("grad", argnums, len(args)), kwargs, has_aux)
+        if len(call.outputs) != 1 or call.outputs[0].size != 1:
+            raise errors.grad_of_many("grad", [t.shape for t in call.outputs])
+        (y,) = call.outputs
+        one = Tensor(filled(y.shape, 1, y.dtype if is_float(y.dtype) else np.dtype(float), y.device))
+        gradients = call.arranged(call.pull([one], False))
+        value = call.returned(y)
+        answer = gradients[0] if isinstance(argnums, int) else tuple(gradients)
+        return ((value, call.returned(call.aux)) if has_aux else value), answer
+
+    return transformed
+
+
+def grad(f: Callable[..., Any], argnums: _Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """A function that returns f's gradient, with the arguments of f: see `value_and_grad`. With has_aux, (gradient, aux).
+
+    >>> import gpugrad as gg
+    >>> gg.grad(lambda x: gg.sin(x))(0.0)
+    tensor(1., device='cpu')
+    >>> gg.grad(gg.grad(lambda x: x**3))(2.0)
+    tensor(12., device='cpu')
+    """
+    both = value_and_grad(f, argnums, has_aux)
+
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return transformed
+
+
+def vjp(f: Callable[..., Any], *xs: Any, has_aux: bool = False) -> Any:
+    """f(*xs), and a function that takes the gradient of the result back to a tuple of gradients of xs: (y, pull).
+
+    The gradient given to pull has the nesting and shapes of y. pull may be called again. With has_aux, (y, pull, aux).
+
+    >>> import gpugrad as gg
+    >>> y, pull = gg.vjp(lambda x: x * x, gg.tensor([1.0, 2.0]))
+    >>> pull([1.0, 10.0])
+    (tensor([ 2., 40.], device='cpu'),)
+    """
+    call = _Call("vjp", f, xs, range(len(xs)), {}, has_aux)
+
+    def pull(gradient: Any) -> tuple[Any, ...]:
+        given = list(_leaves(gradient)) if len(call.outputs) != 1 else [gradient]
+        if len(given) != len(call.outputs):
+            raise errors.bad_shape("vjp", f"{len(given)} gradients were given for {len(call.outputs)} results.")
+        upstream = []
+        for t, g in zip(call.outputs, given, strict=True):
+            g = g if isinstance(g, Tensor) else tensor(g, t.dtype, t.device)
+            t._check_gradient(g)
+            upstream.append(g)
+        return tuple(call.arranged(call.pull(upstream, True)))
+
+    y = call.returned(call.result)
+    return (y, pull, call.returned(call.aux)) if has_aux else (y, pull)
+
+
+def jvp(f: Callable[..., Any], xs: Sequence[Any], ts: Sequence[Any], has_aux: bool = False) -> Any:
+    """f(*xs), and its derivative at xs in the direction ts: (y, t), by forward mode. With has_aux, (y, t, aux).
+
+    xs: the arguments, in a tuple or list. ts: for each its tangent, with the same nesting and shapes. t, the tangent of the
+    result, has the nesting and shapes of y: the Jacobian times ts. f is recorded as for `vjp`, and walked once, forward.
+
+    Raises ShapeError for tangents that do not fit, DTypeError for arguments that are not of floats.
+
+    >>> import gpugrad as gg
+    >>> gg.jvp(lambda x: x * x, (gg.tensor([1.0, 2.0]),), (gg.tensor([1.0, 10.0]),))
+    (tensor([1., 4.], device='cpu'), tensor([ 2., 40.], device='cpu'))
+    """
+    for name, given in (("xs", xs), ("ts", ts)):
+        if not isinstance(given, (tuple, list)):
+            raise errors.bad_type("jvp", f"{name} must be a tuple or list of arguments, not {type(given).__name__!r}.")
+    tangents = _directions("jvp", xs, ts)
+    call = _Call("jvp", f, xs, range(len(xs)), {}, has_aux, tangents)
+    tangent = _rebuilt(call.result, iter(call.push(tangents)))
+    y = call.returned(call.result)
+    return (y, tangent, call.returned(call.aux)) if has_aux else (y, tangent)
+
+
+def _directions(name: str, xs: Any, ts: Any) -> list[Tensor]:
+    """The leaves of tangents, as tensors like those of the arguments."""
+    points, directions = list(_leaves(xs)), list(_leaves(ts))
+    shapes = [[np.shape(a) if not isinstance(a, Tensor) else a.shape for a in tree] for tree in (points, directions)]
+    if shapes[0] != shapes[1]:
+        raise errors.bad_shape(name, f"the arguments have the shapes {shapes[0]}, their directions {shapes[1]}.")
+    likes = [_as_input(name, a) for a in points]
+    found = [
+        t if isinstance(t, Tensor) else tensor(t, x.dtype, x.device) for t, x in zip(directions, likes, strict=True)
+    ]
+    for t, x in zip(found, likes, strict=True):
+        x._check_gradient(t)
+    return found
+
+
+def jacobian(f: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]:
+    """A function that returns all derivatives of f's results: for a result of shape R and an argument of shape A, shape R + A.
+
+    Several argnums give a tuple; nested results and arguments give the nesting of the arguments inside that of the results.
+    One walk back for each element of the results.
+
+    >>> import gpugrad as gg
+    >>> gg.jacobian(lambda x: x * x)(gg.tensor([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]], device='cpu')
+    """
+
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        call = _Call("jacobian", f, args, _chosen("jacobian", argnums, len(args)), kwargs, False)
+        answers = []
+        for k, y in enumerate(call.outputs):
+            rows: list[list[Tensor]] = []
+            for n in range(y.size):
+                upstream = [zeros(t.shape, t.dtype, t.device) for t in call.outputs]
+                one = np.zeros(y.size, y.dtype)
+                one[n] = 1
+                upstream[k] = tensor(one.reshape(y.shape), device=y.device)
+                rows.append(call.pull(upstream, True))
+            whole = [
+                reshape(stack([row[i] for row in rows]), (*y.shape, *v.shape))
+                if rows
+                else zeros((*y.shape, *v.shape), v.dtype, v.device)
+                for i, v in enumerate(call.inputs)
+            ]
+            parts = call.arranged(whole)
+            answers.append(parts[0] if isinstance(argnums, int) else tuple(parts))
+        return _rebuilt(call.result, iter(answers))
+
+    return transformed
+
+
+def hessian(f: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]:
+    """A function that returns all second derivatives of a function with one number as its result: for an argument of shape A, shape A + A.
+
+    The jacobian of the gradient. Several argnums, or a nested argument, give the nesting of the argument inside itself.
+
+    >>> import gpugrad as gg
+    >>> gg.hessian(lambda x: (x**3).sum())(gg.tensor([1.0, 2.0]))
+    tensor([[ 6.,  0.],
+            [ 0., 12.]], device='cpu')
+    """
+    return jacobian(grad(f, argnums), argnums)
+
+
+def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
+    """The Hessian of a function with one number as its result, at x, times v: without making the Hessian.
+
+    v has the nesting and shapes of x, and so has the result: the gradient of the inner product of f's gradient with v.
+    (Reverse over reverse: measured faster than `jvp` of the gradient, which must keep track of what takes part.)
+
+    >>> import gpugrad as gg
+    >>> gg.hvp(lambda x: (x**3).sum(), gg.tensor([1.0, 2.0]), gg.tensor([1.0, 10.0]))
+    tensor([  6., 120.], device='cpu')
+    """
+    directions = _directions("hvp", x, v)
+
+    def along(at: Any) -> Any:
+        parts = [sum(g * d) for g, d in zip(_leaves(grad(f)(at)), directions, strict=True)]
+        return functools.reduce(operator.add, parts)
+
+    return grad(along)(x)
+
+
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+
+
+def __dir__() -> list[str]:
+    return __all__
