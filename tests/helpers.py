@@ -21,6 +21,7 @@ from gpugrad.codegen import body as codegen
 from gpugrad.ops.op import TABLE, Op
 from gpugrad.tensor import apply
 
+ROOT = Path(__file__).parents[1]
 OPS = sorted(TABLE.values(), key=lambda o: o.name)
 SMOOTH = [o for o in OPS if o.differentiable]
 FLOAT_OPS = [o for o in OPS if not any(w in o.name for w in ("bitwise", "invert", "shift"))]
@@ -181,5 +182,5 @@ def sanitized(code: str, flags: str = "", **environment: str) -> subprocess.Comp
         capture_output=True,
         text=True,
         check=False,
-        cwd=Path(__file__).parents[1],
+        cwd=ROOT,
     )

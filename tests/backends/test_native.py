@@ -20,6 +20,7 @@ from helpers import (
     FLOAT_OPS,
     FLOATS,
     IDS,
+    ROOT,
     ROWS,
     ULP,
     arguments,
@@ -652,7 +653,5 @@ def test_a_child_does_not_wait_for_a_thread_that_it_does_not_have() -> None:
         "stop = True; t.join(); print('done')"
     )
     command = [sys.executable, "-W", "ignore", "-c", code]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=False, cwd=Path(__file__).parents[1]
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
     assert done.stdout.strip() == "done", done.stderr

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import ROOT
 
 import gpugrad as gg
 from gpugrad.ops.op import TABLE
 
-ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "gpugrad"
 
 # The layers of the design, lowest first, each a folder or a module of the package: none imports from a later one.

@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
 from gpugrad.backends import kernel_cache as cache
 from gpugrad.backends.cpu import compiler
 
-ROOT = Path(__file__).parents[1]
 pytestmark = [
     pytest.mark.usefixtures("on_cpu"),
     pytest.mark.skipif(not compiler.compiler(), reason="no C++ compiler on this machine"),

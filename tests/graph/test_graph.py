@@ -362,7 +362,7 @@ def test_edges_that_run_together_are_drawn_once() -> None:
     assert plan.way(0, 3) == [0, 40, 41, 3]
 
 
-DOCS = Path(__file__).parents[1] / "docs" / "graph"
+DOCS = Path(__file__).parents[2] / "docs" / "graph"
 
 
 def pictures() -> dict[str, str]:

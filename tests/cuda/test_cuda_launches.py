@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import ml_dtypes
 import numpy as np
 import pytest
-from helpers import CASES, FLOATS, OPS, ROWS, arguments, exact, same_bits, same_values, sanitized, ulps
+from helpers import CASES, FLOATS, OPS, ROOT, ROWS, arguments, exact, same_bits, same_values, sanitized, ulps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +41,6 @@ pytestmark = [
     pytest.mark.skipif(not compiler.compiler(), reason="no C++ compiler on this machine to build kernels with"),
 ]
 
-ROOT = Path(__file__).parents[1]
 SHAPE = (6, 40)
 MODES = ("store", "accumulate")
 LAYOUTS = ("contiguous", "strided", "row", "column", "unaligned")

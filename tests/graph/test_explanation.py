@@ -9,7 +9,7 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_structural import CASES
+from structural_cases import CASES
 
 import gpugrad as gg
 
