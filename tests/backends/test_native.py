@@ -399,7 +399,7 @@ def test_kernels_compile_without_a_warning(tmp_path: Path) -> None:
 
 SANITIZED = """
 import numpy as np, gpugrad as gg
-from gpugrad.backends import compiler
+from gpugrad.backends.cpu import compiler
 assert "-fsanitize=address,undefined" in compiler.flags()
 rng = np.random.default_rng(0)
 kinds = ["float32", "float64", "float16", "int8", "uint16", "int64", "bool"]
