@@ -41,9 +41,10 @@ sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda*/bin/compute-sani
 if [ -n "$sanitizer" ]; then
     # without CuPy's pool, whose blocks are larger than what was asked for: an access beyond an array is then seen
     part=("$python" -m pytest -q -p no:xdist --tb=short --device cuda --without-pool)
-    step "memcheck" 60 "$sanitizer" --tool memcheck --error-exitcode 9 "${part[@]}" tests/test_regions.py tests/test_structural.py
-    step "initcheck" 60 "$sanitizer" --tool initcheck --error-exitcode 9 "${part[@]}" tests/test_regions.py
-    step "racecheck" 60 "$sanitizer" --tool racecheck --error-exitcode 9 "${part[@]}" tests/test_structural.py tests/test_training.py \
+    regions=(tests/plans tests/core/test_regions.py tests/core/test_checks.py tests/core/test_threads.py)
+    step "memcheck" 60 "$sanitizer" --tool memcheck --error-exitcode 9 "${part[@]}" "${regions[@]}" tests/functions
+    step "initcheck" 60 "$sanitizer" --tool initcheck --error-exitcode 9 "${part[@]}" "${regions[@]}" tests/functions/test_sums.py
+    step "racecheck" 60 "$sanitizer" --tool racecheck --error-exitcode 9 "${part[@]}" tests/functions tests/nn tests/optim \
         -k "sum or max or min or cumsum or mean or adam"
 else
     printf '\n## compute-sanitizer\n\nIt is not installed: memcheck, initcheck and racecheck were NOT run.\n' >>"$report"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -62,6 +63,8 @@ def _settings(request: pytest.FixtureRequest) -> Iterator[None]:
     device = request.config.getoption("--device")
     gg.set_default_device("cuda" if device == "emulated" else device)
     gg.config.cpu = request.config.getoption("--cpu")
+    if "fuse" in request.fixturenames:  # a parameter of the test
+        gg.config.fuse = request.getfixturevalue("fuse")
     yield
     gg.config.fuse, gg.config.debug = 64, 0
 
@@ -85,6 +88,14 @@ def native(on_cpu: None) -> None:
     if compiled_plans.why_not():
         pytest.skip(compiled_plans.why_not())
     gg.config.cpu = "native"
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """SIGINT as a terminal's program has it: one that a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 OPS = sorted(TABLE.values(), key=lambda o: o.name)
 SMOOTH = [o for o in OPS if o.differentiable]
 FLOAT_OPS = [o for o in OPS if not any(w in o.name for w in ("bitwise", "invert", "shift"))]
+both = pytest.mark.parametrize("fuse", [1, 64])  # a test that runs at both fusion levels (see conftest)
 
 
 def shared(given: Any) -> gg.Tensor:
@@ -38,6 +39,14 @@ def shared(given: Any) -> gg.Tensor:
     import cupy
 
     return gg.asarray(cupy.ndarray(a.shape, a.dtype, memptr=data, strides=a.strides))
+
+
+def leaf(data: object, dtype: Any = float) -> gg.Tensor:
+    return gg.tensor(data, dtype=dtype, requires_grad=True)
+
+
+def ids(op: Op) -> str:
+    return op.name
 
 
 def call(op: Op, *args: Any) -> gg.Tensor:

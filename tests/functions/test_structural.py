@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import leaf
 from structural_cases import CASES, R
 
 import gpugrad as gg
@@ -201,3 +202,35 @@ def test_tangents_carry_masks_as_gradients_do() -> None:
         assert gg.jvp(f, (x,), (t,))[1].tolist() == [0, 2]
         traced = gg.jvp(f, (x,), (gg.tensor(t, requires_grad=True),))[1]
         assert traced.tolist() == [0, 2]
+
+
+def test_einsum_takes_the_diagonal_and_broadcasts() -> None:
+    m = [[1.0, np.inf], [np.nan, 2.0]]
+    assert gg.einsum("ii", m).item() == 3
+    assert gg.einsum("ii->i", m).tolist() == [1, 2]
+    t = np.arange(27.0).reshape(3, 3, 3)
+    assert gg.einsum("iji->j", t).tolist() == np.einsum("iji->j", t).tolist()
+    assert gg.einsum("iii", t).item() == np.einsum("iii", t)
+    assert gg.einsum("ij,jk->ik", np.ones((2, 1)), np.ones((0, 3))).tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+def test_duplicates_in_half_precision_do_not_saturate() -> None:
+    w = leaf([0.0], "float16")
+    w[np.zeros(5000, int)].sum().backward()
+    assert w.grad.tolist() == [5000]
+
+
+def test_small_integer_indices() -> None:
+    w = gg.zeros((300, 2), requires_grad=True)
+    w[np.array([1, 250], np.uint8)].sum().backward()
+    assert w.grad.sum().item() == 4
+
+
+def test_softmax_of_nothing() -> None:
+    assert gg.softmax(gg.zeros((3, 0))).shape == (3, 0)
+    assert gg.log_softmax(gg.zeros((3, 0))).shape == (3, 0)
+    assert gg.logsumexp(gg.zeros((2, 0)), axis=1).tolist() == [-np.inf, -np.inf]
+
+
+def test_numpy_integers_are_axes_counts() -> None:
+    assert gg.tensordot(gg.ones(2), gg.ones(2), np.int64(1)).item() == 2

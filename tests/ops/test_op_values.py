@@ -1,35 +1,19 @@
-"""Every row of the op table: value, gradient of orders 1 and 2, dtypes, shapes, edges, extremes. One list of ops."""
+"""Every row of the op table: value, dtypes, shapes, special values, extremes. One list of ops."""
 
 from __future__ import annotations
 
 import math
 import warnings
 
-import jax
-import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
 import scipy.special
-from helpers import (
-    FLOAT_OPS,
-    OPS,
-    SMOOTH,
-    at_both_fusion_levels,
-    call,
-    central,
-    differentiable,
-    gradients,
-    same_bits,
-    sample,
-    shared,
-)
+from helpers import FLOAT_OPS, OPS, call, ids, same_bits, sample, shared
 
 import gpugrad as gg
 from gpugrad.ops import elementwise as ew
-from gpugrad.ops.op import TABLE, Op
-
-jax.config.update("jax_enable_x64", True)
+from gpugrad.ops.op import Op
 
 REFERENCE = {
     "erf": scipy.special.erf, "sigmoid": scipy.special.expit, "relu": lambda x: np.maximum(x, 0), "cube": lambda x: x * x * x,
@@ -39,19 +23,9 @@ REFERENCE = {
     "softplus": lambda x: np.logaddexp(x, 0), "clip": np.clip, "where": np.where, "sinc": np.sinc,
 }  # fmt: skip
 
-JAX = {
-    "erf": jax.scipy.special.erf, "sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu, "leaky_relu": jax.nn.leaky_relu, "elu": jax.nn.elu,
-    "gelu": lambda x: jax.nn.gelu(x, approximate=False), "gelu_tanh": jax.nn.gelu, "silu": jax.nn.silu,
-    "softplus": jax.nn.softplus, "cube": lambda x: x * x * x, "clip": jnp.clip, "divide": jnp.divide,
-}  # fmt: skip
-
 
 def reference(op: Op):
     return REFERENCE.get(op.name) or getattr(np, op.name)
-
-
-def ids(op: Op) -> str:
-    return op.name
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
@@ -94,122 +68,6 @@ def test_integers_follow_numpy(op: Op, dtype: type, rng: np.random.Generator) ->
         np.testing.assert_allclose(
             y.numpy().astype(float), np.asarray(expected, float), rtol=1e-2 if y.dtype.itemsize < 4 else 1e-6
         )
-
-
-@pytest.mark.parametrize("op", SMOOTH, ids=ids)
-def test_gradient_against_finite_differences(op: Op, rng: np.random.Generator) -> None:
-    args = sample(op, rng)
-    if op.name in ("floor_divide", "remainder", "floor", "ceil", "trunc", "rint"):
-        args = [np.where(np.abs(a / 0.5 - np.rint(a / 0.5)) < 0.01, a + 0.07, a) for a in args]
-    upstream = rng.uniform(0.5, 1.5, args[0].shape)
-    got = gradients(lambda *xs: call(op, *xs), args, upstream)
-    for g, n in zip(got, differentiable(op), strict=True):
-        expected = upstream * central(lambda *a: call(op, *map(gg.tensor, a)).numpy(), args, n)
-        np.testing.assert_allclose(g, expected, rtol=2e-6, atol=1e-8)
-
-
-def first(op: Op, n: int):
-    """The gradient of an op in operand n, as a function of arrays."""
-
-    def f(*args: np.ndarray) -> np.ndarray:
-        xs = [gg.tensor(a, requires_grad=a.dtype.kind == "f") for a in args]
-        return gg.autograd.grad(call(op, *xs).sum(), xs[n])[0].numpy()
-
-    return f
-
-
-@pytest.mark.parametrize("op", SMOOTH, ids=ids)
-def test_second_order(op: Op, rng: np.random.Generator) -> None:
-    check_second_order(op, sample(op, rng))
-
-
-def check_second_order(op: Op, args: list[np.ndarray], rtol: float = 2e-5) -> None:
-    for n in differentiable(op):
-        xs = [gg.tensor(a, requires_grad=a.dtype.kind == "f") for a in args]
-        (g,) = gg.autograd.grad(call(op, *xs).sum(), xs[n], create_graph=True)
-        inputs = [xs[k] for k in differentiable(op)]
-        second = gg.autograd.grad(g.sum(), inputs, allow_unused=True) if g.requires_grad else [None] * len(inputs)
-        for k, s in zip(differentiable(op), second, strict=True):
-            expected = central(first(op, n), args, k)
-            np.testing.assert_allclose(
-                np.zeros_like(expected) if s is None else s.numpy(), expected, rtol=rtol, atol=2e-6
-            )
-
-
-@pytest.mark.parametrize("op", [o for o in SMOOTH if o.edges], ids=ids)
-def test_orders_one_and_two_at_the_edges(op: Op) -> None:
-    points = [p if isinstance(p, tuple) else (p,) for p in op.edges]
-    args = [np.array([p[n] for p in points]) for n in range(op.arity)]
-    got = gradients(lambda *xs: call(op, *xs), args)
-    for n, g in enumerate(got):
-        np.testing.assert_allclose(
-            g, central(lambda *a: call(op, *map(gg.tensor, a)).numpy(), args, n), rtol=1e-6, atol=1e-8
-        )
-    check_second_order(op, args)
-
-
-@pytest.mark.parametrize("op", [o for o in SMOOTH if o.kinks], ids=ids)
-def test_kinks_have_finite_gradients(op: Op) -> None:
-    points = [p if isinstance(p, tuple) else (p,) for p in op.kinks]
-    args = [np.array([p[n] for p in points]) for n in range(op.arity)]
-    for g in gradients(lambda *xs: call(op, *xs), args):
-        assert np.isfinite(g).all()
-
-
-@pytest.mark.parametrize(
-    ("op", "point", "expected"),
-    [("absolute", (0.0,), (0,)), ("sign", (0.0,), (0,)), ("relu", (0.0,), (0,)), ("leaky_relu", (0.0, 0.1), (0.1, 0)),
-     ("maximum", (1.0, 1.0), (0.5, 0.5)), ("minimum", (1.0, 1.0), (0.5, 0.5)), ("fmax", (1.0, 1.0), (0.5, 0.5)),
-     ("fmin", (1.0, 1.0), (0.5, 0.5)), ("hypot", (0.0, 0.0), (0, 0)), ("clip", (1.0, 1.0, 2.0), (1, 0, 0)),
-     ("clip", (0.5, 1.0, 2.0), (0, 1, 0)), ("clip", (2.5, 1.0, 2.0), (0, 0, 1)), ("fmax", (1.0, np.nan), (1, 0)),
-     ("fmin", (np.nan, 1.0), (0, 1)), ("maximum", (3.0, 1.0), (1, 0)), ("minimum", (3.0, 1.0), (0, 1))],
-)  # fmt: skip
-def test_conventions(op: str, point: tuple[float, ...], expected: tuple[float, ...]) -> None:
-    got = gradients(lambda *xs: call(TABLE[op], *xs), [np.array(p) for p in point])
-    assert [float(g) for g in got] == list(expected)
-
-
-@pytest.mark.parametrize("op", [o for o in SMOOTH if o.name in JAX or hasattr(jnp, o.name)], ids=ids)
-def test_against_jax(op: Op, rng: np.random.Generator) -> None:
-    args = sample(op, rng)
-    f = JAX.get(op.name) or getattr(jnp, op.name)
-    value, pull = jax.vjp(f, *(jnp.asarray(a) for a in args))
-    np.testing.assert_allclose(call(op, *map(gg.tensor, args)).numpy(), value, rtol=1e-13, atol=1e-15)
-    expected = [np.asarray(g) for g in pull(jnp.ones_like(value)) if g.dtype == jnp.float64]
-    for g, e in zip(gradients(lambda *xs: call(op, *xs), args), expected, strict=True):
-        np.testing.assert_allclose(g, e, rtol=1e-11, atol=1e-13)
-
-
-@pytest.mark.parametrize("op", SMOOTH, ids=ids)
-def test_against_torch(op: Op, rng: np.random.Generator) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is a peer, compared with where it is installed")
-    names = {
-        "power": "pow",
-        "gelu_tanh": "gelu",
-        "elu": "elu",
-        "rint": "round",
-        "absolute": "abs",
-        "arctan2": "atan2",
-        "cbrt": "",
-    }
-    f = getattr(torch.nn.functional, names.get(op.name, op.name), None) if op.name in ("gelu", "silu", "softplus", "elu", "leaky_relu") \
-        else getattr(torch, names.get(op.name, op.name), None)  # fmt: skip
-    if f is None:
-        pytest.skip(f"PyTorch has no {op.name}")
-    args = sample(op, rng)
-    if op.name in ("elu", "leaky_relu"):
-        args = args[:1]
-        default = 1.0 if op.name == "elu" else 0.01
-        ours = gradients(lambda x: call(op, x, default), args)
-    else:
-        ours = gradients(lambda *xs: call(op, *xs), args)
-    xs = [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in args]
-    if op.name == "floor_divide":
-        pytest.skip("PyTorch's floor_divide has no gradient")
-    y = f(*xs)
-    y.backward(torch.ones_like(y))
-    for g, x in zip(ours, [x for x in xs if x.requires_grad], strict=True):
-        np.testing.assert_allclose(g, np.zeros_like(g) if x.grad is None else x.grad.numpy(), rtol=1e-10, atol=1e-12)
 
 
 SHAPES = [
@@ -312,18 +170,6 @@ def test_logaddexp_of_infinities() -> None:
     assert b.grad.tolist() == [0.5, 0.5, 0, 1, 0]
 
 
-def test_powers_of_a_number_are_exact_at_zero_at_every_order() -> None:
-    for n in (0, 1, 2, 3, 4, 5, 2.0, 3.0):
-        x = gg.tensor(0.0, requires_grad=True)
-        y = x**n
-        for order in range(6):
-            expected = math.factorial(int(n)) if order == n else 0.0
-            assert y.item() == expected, (n, order)
-            if not y.requires_grad:
-                break
-            (y,) = gg.autograd.grad(y, x, create_graph=True)
-
-
 @pytest.mark.parametrize("n", [-2, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 7])
 def test_power_by_number_as_numpy(n: float, rng: np.random.Generator) -> None:
     x = rng.uniform(0.5, 2, 9)
@@ -356,46 +202,6 @@ def test_erf_to_two_ulp_of_the_exact_value() -> None:
     )
 
 
-@pytest.mark.long_on_gpu
-@pytest.mark.parametrize("op", SMOOTH, ids=ids)
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
-@pytest.mark.parametrize("size", [5, 70_000])
-def test_bits_do_not_depend_on_fusion_or_threads(op: Op, dtype: type, size: int, rng: np.random.Generator) -> None:
-    args = sample(op, rng, (size,), dtype)
-
-    def run() -> list[np.ndarray]:
-        xs = [gg.tensor(a, requires_grad=a.dtype.kind == "f") for a in args]
-        y = call(op, *(x * 1.25 if x.requires_grad else x for x in xs))
-        z = (y + 1) * y
-        if z.requires_grad:
-            z.sum().backward()
-        return [z.detach().numpy(), *(x.grad.numpy() for x in xs if x.requires_grad)]
-
-    eager, fused = at_both_fusion_levels(run)
-    assert same_bits(eager[0], fused[0])
-    for a, b in zip(eager[1:], fused[1:], strict=True):
-        # 8 ulp of the largest term of the sums that make the gradient
-        scale = max(float(np.nanmax(np.abs(np.where(np.isfinite(a), a, 0)), initial=0)), 1e-30)
-        finite = np.isfinite(a)
-        assert np.array_equal(finite, np.isfinite(b))
-        assert (
-            np.abs(a[finite].astype(float) - b[finite].astype(float)).max(initial=0) <= 8 * np.finfo(dtype).eps * scale
-        )
-    gg.config.threads = 1
-    single = run()
-    gg.config.threads = 2
-    for a, b in zip(single, run(), strict=True):
-        assert same_bits(a, b)
-
-
-def test_division_by_the_number_zero_is_infinite() -> None:
-    x = gg.tensor([1.0, -2.0], requires_grad=True)
-    y = x / 0
-    y.backward(np.ones(2))
-    assert y.tolist() == [np.inf, -np.inf]
-    assert x.grad.tolist() == [np.inf, np.inf]
-
-
 def test_integer_scalars_must_fit() -> None:
     with pytest.raises(gg.errors.DTypeError, match="300 does not fit in uint8"):
         gg.tensor([1], dtype=np.uint8) + 300
@@ -411,62 +217,15 @@ def test_weak_scalars_and_strong_numpy_scalars() -> None:
     assert (x * True).dtype == np.float32
 
 
-BINARY = [o for o in SMOOTH if o.arity == 2]
-
-
-@pytest.mark.parametrize("number", [2, 2.5])
-@pytest.mark.parametrize("side", ["left", "right"])
-@pytest.mark.parametrize("op", BINARY, ids=ids)
-def test_python_numbers_as_operands(op: Op, side: str, number: float, rng: np.random.Generator) -> None:
-    """A number and an array of it: the same value and gradients of orders 1 and 2, integers included."""
-    x = np.abs(sample(op, rng)[0]) + 0.3
-    results = []
-    for other in (number, np.full_like(x, number)):
-        t = gg.tensor(x, requires_grad=True)
-        y = call(op, *((t, other) if side == "right" else (other, t)))
-        (g,) = gg.autograd.grad(y.sum(), t, create_graph=True)
-        (h,) = gg.autograd.grad(g.sum(), t, allow_unused=True) if g.requires_grad else (None,)
-        results.append([y.detach().numpy(), g.detach().numpy(), np.zeros_like(x) if h is None else h.numpy()])
-    for a, b in zip(*results, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-14, atol=1e-15)
-
-
-INEXACT = [o for o in FLOAT_OPS if not o.exact]
-
-
-@pytest.mark.long_on_gpu
-@pytest.mark.parametrize("op", INEXACT, ids=ids)
-def test_bits_of_library_functions_do_not_depend_on_the_layout(op: Op, rng: np.random.Generator) -> None:
-    """NumPy's own float16 arcsin and cbrt differ between strided and contiguous arrays; a plan's must not."""
-    layouts = [
-        lambda a: a[:, ::3].T,
-        lambda a: a[:, ::2],
-        lambda a: a[::-1, ::-1],
-        lambda a: np.broadcast_to(a[:1], a.shape),
-    ]
-    for dtype in (np.float16, np.float32):
-        wide = sample(op, rng, (300, 240), dtype)
-        for layout in layouts:
-            strided = [layout(a) for a in wide]
-            given = call(op, *(shared(a) for a in strided)).numpy()
-            plain = call(op, *(gg.tensor(np.ascontiguousarray(a)) for a in strided)).numpy()
-            assert same_bits(given, plain)
-
-
-@pytest.mark.parametrize("op", SMOOTH, ids=lambda o: o.name)
-def test_forward_mode_agrees_with_reverse(op: Op, rng: np.random.Generator) -> None:
-    """The dual plan and the backward plan come from the same partials: t' J' w is w' J t."""
-    args = sample(op, rng)
-    wrt = differentiable(op)
-    ts = {n: rng.standard_normal(7) for n in wrt}
-    w = rng.standard_normal(7)
-
-    def f(*xs: gg.Tensor) -> gg.Tensor:
-        rest = iter(xs)
-        return call(op, *(next(rest) if n in ts else a for n, a in enumerate(args)))
-
-    y, pull = gg.vjp(f, *(args[n] for n in wrt))
-    value, tangent = gg.jvp(f, [args[n] for n in wrt], list(ts.values()))
-    assert same_bits(value.numpy(), y.numpy())
-    expected = sum((g.numpy() * t).sum() for g, t in zip(pull(w), ts.values(), strict=True))
-    np.testing.assert_allclose((tangent.numpy() * w).sum(), expected, rtol=1e-11, atol=1e-12)
+def test_integers_that_do_not_fit_and_negative_powers() -> None:
+    for run in (
+        lambda: gg.tensor([2]) + 2**70,
+        lambda: gg.tensor([2]) ** gg.tensor([-1]),
+        lambda: gg.power(2, gg.tensor([-1])),
+        lambda: gg.tensor([True]) ** -1,
+        lambda: gg.zeros(2, dtype="uint8").__setitem__(0, 300),
+    ):
+        with pytest.raises(gg.errors.GpugradError, match=r"does not fit|negative integer powers"):
+            run()
+    assert (gg.tensor([True]) ** 2).dtype == np.int64
+    assert gg.sinc(gg.tensor([1], dtype="int8")).dtype == np.float64

@@ -1,0 +1,79 @@
+"""Losses against their definitions, and what they refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from helpers import leaf
+
+import gpugrad as gg
+from gpugrad.nn import functional as F
+
+jax.config.update("jax_enable_x64", True)
+
+R = np.random.default_rng(11)
+
+
+def test_losses_against_their_definitions() -> None:
+    p, t = R.standard_normal((4, 3)), R.standard_normal((4, 3))
+    e = p - t
+    cases: list[tuple[Any, np.ndarray]] = [
+        (F.mse_loss, e**2), (F.l1_loss, np.abs(e)), (F.huber_loss, np.where(np.abs(e) <= 1, 0.5 * e**2, np.abs(e) - 0.5)),
+    ]  # fmt: skip
+    for loss, expected in cases:
+        np.testing.assert_allclose(loss(p, t, reduction="none").numpy(), expected)
+        np.testing.assert_allclose(loss(p, t).item(), expected.mean())
+        np.testing.assert_allclose(loss(p, t, reduction="sum").item(), expected.sum())
+    q = R.uniform(0, 1, (4, 3))
+    s = 1 / (1 + np.exp(-p))
+    np.testing.assert_allclose(
+        F.binary_cross_entropy_with_logits(p, q).item(), -(q * np.log(s) + (1 - q) * np.log(1 - s)).mean()
+    )
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (5, 3, 2), (3,)])
+def test_cross_entropy_with_classes_and_probabilities(shape: tuple[int, ...]) -> None:
+    x = R.standard_normal(shape)
+    axis = 1 if len(shape) > 1 else 0
+    classes = R.integers(0, 3, shape[:axis] + shape[axis + 1 :])
+    one_hot = np.moveaxis(np.eye(3)[classes], -1, axis)
+    log_p = np.asarray(jax.nn.log_softmax(x, axis))
+    expected = -(one_hot * log_p).sum(axis).mean()
+    a, b = gg.tensor(x, requires_grad=True), gg.tensor(x, requires_grad=True)
+    first, second = F.cross_entropy(a, classes), F.cross_entropy(b, one_hot)
+    np.testing.assert_allclose(
+        [first.item(), second.item(), F.nll_loss(gg.log_softmax(x, axis), classes).item()], expected
+    )
+    first.backward()
+    second.backward()
+    exact = (np.exp(log_p) - one_hot) / classes.size
+    np.testing.assert_allclose(a.grad.numpy(), exact, atol=1e-15)
+    np.testing.assert_allclose(b.grad.numpy(), exact, atol=1e-15)
+
+
+def test_losses_refuse_what_does_not_fit() -> None:
+    with pytest.raises(IndexError, match="classes must be from 0 to 2, found -1 to 1"):
+        F.cross_entropy(gg.ones((2, 3)), [1, -1])
+    with pytest.raises(gg.errors.ShapeError, match="do not fit"):
+        F.cross_entropy(gg.ones((2, 3)), [1, 1, 1])
+    with pytest.raises(gg.errors.ShapeError, match="one shape"):
+        F.mse_loss(gg.ones((2, 3)), gg.ones((3, 2)))
+    with pytest.raises(gg.errors.DTypeError, match="integer classes"):
+        F.nll_loss(gg.ones((2, 3)), gg.ones(2))
+    with pytest.raises(ValueError, match="reduction"):
+        F.mse_loss(1.0, 2.0, reduction="avg")
+
+
+def test_losses_do_not_truncate_targets() -> None:
+    assert F.mse_loss([1, 2], [1.5, 2.5]).item() == 0.25
+    np.testing.assert_allclose(F.binary_cross_entropy_with_logits(gg.tensor([0]), [0.5]).item(), np.log(2))
+
+
+def test_probabilities_get_their_gradient_where_they_are_zero() -> None:
+    t = leaf([[0.0, 1.0, 0.0]])
+    F.cross_entropy([[1.0, 2.0, 3.0]], t).backward()
+    np.testing.assert_allclose(t.grad.numpy(), [-np.log(np.exp([1, 2, 3]) / np.exp([1, 2, 3]).sum())], rtol=1e-6)
+    assert F.cross_entropy([[-np.inf, 0.0]], [[0.0, 1.0]]).item() == 0
