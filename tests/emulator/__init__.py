@@ -184,6 +184,10 @@ def _allocate(size: int) -> Any:
 _one_at_a_time = threading.RLock()
 
 
+_C = ctypes.CDLL(None)
+_C.free.argtypes, _C.free.restype = (ctypes.c_void_p,), None
+
+
 class _Block:
     """Memory that begins as CuPy's does, at a multiple of 512, and ends where it was asked to: a sanitizer sees the end."""
 
@@ -196,11 +200,8 @@ class _Block:
         self.address = place.value or 0
         ctypes.memset(self.address, 0xFF, size)
 
-    def __del__(self) -> None:
-        _C.free(ctypes.c_void_p(self.address))
-
-
-_C = ctypes.CDLL(None)
+    def __del__(self, free: Any = _C.free) -> None:
+        free(self.address)  # given as a default: at the end of the process the names of this module go first
 
 
 class HostBackend(CupyBackend):
