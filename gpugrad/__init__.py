@@ -10,9 +10,6 @@ Write NumPy, get gradients; long chains of small operations run as a few large k
 tensor([ 1.08060461, -2.61457448], device='cpu')
 """
 
-from collections.abc import Callable as _Callable
-from typing import TYPE_CHECKING as _TYPE_CHECKING
-
 from . import autograd, debug, graph, nn, optim, random
 from .backends.cpu.pool import memory
 from .backends.devices import Device, device, get_device, set_default_device
@@ -20,24 +17,26 @@ from .base import errors
 from .base.config import config
 from .base.modes import enable_grad, no_grad, set_grad_enabled
 from .explanation import explain
-from .functions.contraction import dot, einsum, tensordot
+from .functions.contraction import dot, einsum, matmul, tensordot
 from .functions.creation import (
     arange,
+    asarray,
     empty,
     empty_like,
     eye,
+    from_dlpack,
     full,
     full_like,
     linspace,
     ones,
     ones_like,
+    tensor,
     zeros,
     zeros_like,
-)
-from .functions.elementwise import ELEMENTWISE as _ELEMENTWISE
-from .functions.elementwise import clip, nonzero, round, where
+)  # fmt: skip
+from .functions.elementwise import clip, gelu, nonzero, power, round, where
 from .functions.indexing import flip, pad, repeat, roll, take, take_along_axis, tile
-from .functions.reductions import (  # fmt: skip
+from .functions.reductions import (
     all,
     any,
     argmax,
@@ -55,22 +54,35 @@ from .functions.reductions import (  # fmt: skip
     std,
     sum,
     var,
-)
-from .functions.shaping import broadcast_to, concatenate, expand_dims, moveaxis, ravel, split, squeeze, stack, swapaxes
+)  # fmt: skip
+from .functions.shaping import (
+    broadcast_to,
+    concatenate,
+    expand_dims,
+    moveaxis,
+    ravel,
+    reshape,
+    split,
+    squeeze,
+    stack,
+    swapaxes,
+    transpose,
+)  # fmt: skip
+from .functions.table import *
+from .functions.table import __all__ as _ELEMENTWISE
 from .serialize import load, save
-from .tensor import Tensor, asarray, from_dlpack, matmul, power, reshape, tensor, transpose, wait
+from .tensor import Tensor, wait
 from .transforms.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .transforms.stationary import StationaryPoint, stationary_point
 
 __version__ = "0.1.0"
 
 array = tensor
-globals().update(_ELEMENTWISE)  # one row, one op: the table is the only list of these
 
 __all__ = [
     "Device", "StationaryPoint", "Tensor", "all", "any", "arange", "argmax", "argmin", "argsort", "array", "asarray", "autograd",
     "broadcast_to", "clip", "concatenate", "config", "cumsum", "debug", "device", "dot", "einsum", "empty", "empty_like",
-    "enable_grad", "errors", "expand_dims", "explain", "eye", "flip", "from_dlpack", "full", "full_like", "get_device", "grad", "graph", "hessian", "hvp", "jacobian", "jvp", "linspace", "load",
+    "enable_grad", "errors", "expand_dims", "explain", "eye", "flip", "from_dlpack", "full", "full_like", "gelu", "get_device", "grad", "graph", "hessian", "hvp", "jacobian", "jvp", "linspace", "load",
     "log_softmax", "logsumexp", "matmul", "max", "mean", "memory", "min", "moveaxis", "nn", "no_grad", "nonzero", "ones",
     "ones_like", "optim", "pad", "power", "prod", "random", "ravel", "repeat", "reshape", "roll", "round", "save",
     "set_default_device", "set_grad_enabled", "softmax", "sort", "split", "squeeze", "stack", "stationary_point", "std", "sum", "swapaxes",
@@ -81,10 +93,3 @@ _PUBLIC = sorted({*__all__, *_ELEMENTWISE})
 
 def __dir__() -> list[str]:
     return _PUBLIC
-
-
-if _TYPE_CHECKING:
-
-    def __getattr__(name: str) -> _Callable[..., Tensor]:
-        """The functions that come from the op table, for type checkers."""
-        raise NotImplementedError

@@ -24,7 +24,8 @@ from .base.gpus import device_count, why_no_cuda
 from .cli import demo
 from .cli.expression import check_name, compute
 from .explanation import explain
-from .tensor import Tensor, tensor
+from .functions.creation import tensor
+from .tensor import Tensor
 
 
 def info() -> None:

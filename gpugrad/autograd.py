@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .base import errors
-from .tensor import Tensor, gradients_of, tensor_list
+from .differentiable import gradients_in, tensor_list
+from .tensor import Tensor
 
 __all__ = ["grad"]
 
@@ -29,8 +30,8 @@ def grad(
     seeds = [None] * len(outs) if grad_outputs is None else tensor_list("grad_outputs", grad_outputs)
     if len(seeds) != len(outs):
         raise errors.bad_shape("grad", f"{len(outs)} outputs but {len(seeds)} grad_outputs; give one for each.")
-    roots = [(t._value, t._seed(s)) for t, s in zip(outs, seeds, strict=True)]
-    found = gradients_of(roots, ins, create_graph if retain_graph is None else retain_graph, create_graph)
+    roots = [(t._value, t._seed(s), None) for t, s in zip(outs, seeds, strict=True)]
+    found = gradients_in(roots, ins, create_graph if retain_graph is None else retain_graph, create_graph)
     for n, g in enumerate(found):
         if g is None and not allow_unused:
             raise errors.unused_input(n)

@@ -8,6 +8,7 @@ from .backends.cuda import launch
 from .base import errors
 from .base.counters import Counters, counters
 from .codegen import cpp
+from .core.closing import close
 
 __all__ = ["Counters", "counters", "kernel_source", "plan_source"]
 
@@ -68,7 +69,7 @@ def kernel_source(tensor: Any, dialect: str | None = None) -> tuple[str, str]:
 
 def _region(tensor: Any) -> Any:
     value = tensor._value
-    value.closer(value)
+    close(value)
     if not hasattr(value.node, "plan"):
         raise errors.no_plan()
     return value.node

@@ -13,8 +13,9 @@ import numpy as np
 from .base import errors
 from .base.index import normalize_index
 from .base.modes import no_grad
-from .core import reverse as walk
-from .core.reverse import Adjoint
+from .core.arithmetic import Adjoint as Arrived
+from .core.reverse import gradients_in
+from .core.variable import Variable
 from .graph import Graph, Node, build
 from .graph.formulas import definition, differentiable, local_gradient, shown
 from .graph.steps import Values, ones, pull, values
@@ -67,7 +68,7 @@ class Explanation:
         self.formula = formula
         computed = [n for n in reversed(graph.variables) if n.kind != "leaf"]
         self.definitions = {n.name: definition(n, text, str) for n in computed}
-        self.values = {n.name: Tensor(v) for n in (*computed, *graph.leaves) if (v := known[n]) is not None}
+        self.values = {n.name: Tensor(v._value) for n in (*computed, *graph.leaves) if (v := known[n]) is not None}
         self._latex = {latex_name(n.name): definition(n, latex, latex_name) for n in computed}
         self._element = element
 
@@ -225,16 +226,16 @@ def explain(
                 "explain", f"element {element} does not name one element of a tensor of shape {x.shape}."
             )
     known = values(graph.nodes)
-    (found,) = walk.gradients([(y._value, seed)], [x._value], True, False)
+    (found,) = gradients_in([(y._value, seed, None)], [x._value], True, False)
     total = Tensor(found) if found is not None else x.detach() * 0
     counts = _counts(graph, target)
     chains: list[Chain] = []
     paths: list[Path] = []
-    for chain, arrived in _paths(graph.root, target, counts, known, Adjoint(seed, None, False)):
+    for chain, arrived in _paths(graph.root, target, counts, known, Arrived(Variable(seed))):
         if len(paths) == max_paths:
             break
         chains.append(chain)
-        contribution = Tensor(arrived.array) if arrived is not None else x.detach() * 0
+        contribution = Tensor(arrived.value._value) if arrived is not None else x.detach() * 0
         paths.append(Path(tuple(_factor(result, which, known) for result, which in chain), contribution))
     formula = None
     if counts[graph.root] == len(paths) and all(
@@ -256,10 +257,10 @@ def _counts(graph: Graph, target: Node) -> dict[Node, int]:
 
 
 def _paths(
-    root: Node, target: Node, counts: dict[Node, int], known: Values, seed: Adjoint
-) -> Iterator[tuple[Chain, Adjoint | None]]:
+    root: Node, target: Node, counts: dict[Node, int], known: Values, seed: Arrived
+) -> Iterator[tuple[Chain, Arrived | None]]:
     """Every path with the gradient that it brings to the target; None for one through an op whose derivative is 0."""
-    stack: list[tuple[Node, Chain, Adjoint | None]] = [(root, [], seed)]
+    stack: list[tuple[Node, Chain, Arrived | None]] = [(root, [], seed)]
     while stack:
         n, chain, arrived = stack.pop()
         if n is target:
@@ -276,7 +277,7 @@ def _factor(result: Node, which: int, known: Values) -> Factor:
     local = None
     if all(math.prod(n.shape) == 1 for n in (operand, result)):
         sent = pull(result, which, ones(result), known)
-        local = 0.0 if sent is None else float(Tensor(sent.array).item())
+        local = 0.0 if sent is None else float(Tensor(sent.value._value).item())
     symbol, formula = local_gradient(result, which, text, str), local_gradient(result, which, latex, latex_name)
     return Factor(result.name, operand.name, symbol, formula, local)
 

@@ -10,16 +10,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .base import errors
-from .base.counters import counters
 from .base.interrupts import uninterrupted
 from .base.modes import no_grad
-from .core import closing as tape
-from .core.pending import Value
+from .core.foreach import ANY_SHAPE, apply_to_many, placeholder
+from .core.value import Value
 from .functions.creation import full, zeros_like
 from .functions.elementwise import clip
 from .functions.reductions import sum
 from .ops import elementwise as ew
-from .tensor import Tensor, apply, wait
+from .tensor import Tensor, wait
 
 
 class Optimizer:
@@ -81,17 +80,23 @@ class Optimizer:
                     self._step_alone(members[0])
 
     def _step_together(self, members: list[int]) -> None:
+        """One step of parameters that are alike: the formula is written once, on placeholders, and run over all of them."""
         first = members[0]
-        stand_ins = [tape.stand_in(v.dtype, v.device) for v in self._values(first)]
-        p, g, *state = map(Tensor, stand_ins)
-        before = counters.forward
-        new = [t._value for t in self.update(p, g, state, self.steps[first] + 1)]
-        if counters.forward != before:  # something was computed, of stand-ins: no one plan holds the formula
+        for n in members:
+            if not self._state[n]:
+                self._state[n] = [t._value for t in self.begin(self.params[n])]
+        many = [self._values(n) for n in members]
+        stands = [placeholder(v.dtype, v.device) for v in many[0]]
+        p, g, *state = map(Tensor, stands)
+        try:
+            new = [t._value for t in self.update(p, g, state, self.steps[first] + 1)]
+            if any([v.shape is not ANY_SHAPE for v in new]):
+                raise errors.placeholder_read()
+        except errors.PlaceholderError:  # not elementwise: no one formula holds for all of them
             for n in members:
                 self._step_alone(n)
             return
-        many = [self._values(n) for n in members]
-        results = tape.apply_to_many(stand_ins, new, many, [0, *range(2, len(new) + 1)])
+        results = apply_to_many(stands, new, many, [0, *range(2, len(new) + 1)])
         for n, (value, *kept) in zip(members, results, strict=True):
             self.steps[n] += 1
             self._state[n] = kept
@@ -106,6 +111,8 @@ class Optimizer:
     def _step_alone(self, n: int) -> None:
         p, g = self.params[n], self.params[n].grad
         assert g is not None
+        if not self._state[n]:
+            self._state[n] = [t._value for t in self.begin(p)]
         new, *state = self.update(p, g, self.state[n], self.steps[n] + 1)
         del g
         wait(new, *state)  # one region, all its outputs
@@ -113,11 +120,16 @@ class Optimizer:
         self.steps[n] += 1
         p._write(new, "step")
 
-    def update(self, p: Tensor, g: Tensor, state: list[Tensor], t: int) -> Sequence[Tensor]:
-        """The new parameter and its new state, at its t-th step. `state` is empty at the first.
+    def begin(self, p: Tensor) -> Sequence[Tensor]:
+        """The state of a parameter before its first step. Of a class that does not say: none."""
+        return ()
 
-        A class of your own may compute anything here. With ``elementwise = True`` it promises one formula, element by
-        element, for all parameters of one dtype and age: it is then evaluated once, on stand-ins, and applied to all.
+    def update(self, p: Tensor, g: Tensor, state: list[Tensor], t: int) -> Sequence[Tensor]:
+        """The new parameter and its new state, at its t-th step. `state` is what `begin` gave, at the first.
+
+        A class of your own may compute anything here. With ``elementwise = True`` it says that the formula is elementwise and the same for
+        all parameters of one dtype and age: it is then written once, on placeholders, and run over all of them. A formula that asks for a
+        shape, or for anything that is not elementwise, is found out, and taken parameter by parameter.
         """
         raise NotImplementedError
 
@@ -228,9 +240,12 @@ class Adam(Optimizer):
         _check("weight_decay", weight_decay, weight_decay >= 0)
         self.betas, self.eps, self.weight_decay = (float(betas[0]), float(betas[1])), float(eps), float(weight_decay)
 
+    def begin(self, p: Tensor) -> Sequence[Tensor]:
+        return zeros_like(p), zeros_like(p)
+
     def update(self, p: Tensor, g: Tensor, state: list[Tensor], t: int) -> Sequence[Tensor]:
         b1, b2 = self.betas
-        m, v = state or (zeros_like(p), zeros_like(p))
+        m, v = state
         old = p
         if self.weight_decay and self.decoupled:
             old = p * (1 - self.lr * self.weight_decay)
@@ -240,7 +255,7 @@ class Adam(Optimizer):
         v = b2 * v + (1 - b2) * (g * g)
         root = math.sqrt(1 - b2**t)  # both corrections at the end of section 2 of the paper: one division fewer
         rate = self.lr * root / (1 - b1**t)
-        return old - rate * m / (apply(ew.sqrt, (v,)) + self.eps * root), m, v
+        return old - rate * m / (ew.sqrt(v) + self.eps * root), m, v
 
 
 class AdamW(Adam):
@@ -364,8 +379,8 @@ def clip_grad_norm_(params: Iterable[Tensor], max_norm: float) -> Tensor:
     with no_grad():
         total = full((), 0.0, device=with_grad[0][0].device)  # in double: squares of 16-bit floats overflow
         for _, g in with_grad:
-            total = total + sum(apply(ew.square, (g.astype("float64"),)))
-        norm = apply(ew.sqrt, (total,))
+            total = total + sum(ew.square(g.astype("float64")))
+        norm = ew.sqrt(total)
         scale = float(max_norm) / max(norm.item(), float(max_norm))
         if scale < 1:
             for p, g in with_grad:

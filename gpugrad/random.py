@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from .backends.devices import Device, default_device, get_device
-from .tensor import Tensor, tensor
+from .functions.creation import tensor
+from .tensor import Tensor
 
 
 class Generator:

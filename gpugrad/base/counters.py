@@ -1,11 +1,6 @@
-"""Public counters of what ran, and where in the user's program it was asked for."""
+"""Public counters of what ran."""
 
 from __future__ import annotations
-
-import os
-import sys
-
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class Counters:
@@ -33,11 +28,3 @@ class Counters:
 
 
 counters = Counters()
-
-
-def user_line() -> str:
-    """The file and line of the nearest caller outside this package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith((_PACKAGE, "<gpugrad")):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -39,6 +39,10 @@ class WriteError(GpugradError, RuntimeError):
     """A write that would have been lost, or would have made a gradient wrong."""
 
 
+class PlaceholderError(GpugradError, TypeError):
+    """Something of one tensor was asked of a placeholder that stands for many."""
+
+
 class InternalError(GpugradError, RuntimeError):
     """A bug in gpugrad: a region that cannot be built or run. The message carries its source."""
 
@@ -120,13 +124,6 @@ def bad_value(op: str, message: str) -> InputError:
 
 def bad_type(op: str, message: str) -> DTypeError:
     return DTypeError(f"{op}: {message}")
-
-
-def list_of_tensors() -> GraphError:
-    return GraphError(
-        "gg.tensor of a list of tensors that require grad would cut them off from their graph: join them with "
-        "gg.stack([...]) or gg.concatenate([...])."
-    )
 
 
 def not_parameters(given: object) -> DTypeError:
@@ -298,22 +295,29 @@ def ambiguous_truth(shape: Shape) -> ShapeError:
     return ShapeError(f"the truth value of a tensor of shape {shape} is ambiguous: use t.any() or t.all().")
 
 
-def array_of_grad(what: str) -> GraphError:
+def gradient_lost(what: str, exit: str) -> GraphError:
     return GraphError(
-        f"{what} of a tensor that requires grad would drop its graph without a word. Say so: t.detach().{'cupy' if what == 'cupy()' else 'numpy'}()."
+        f"{what} of a tensor that requires grad would lose its gradient. To keep it, stay with tensors: np.sin or gg.sin instead of "
+        f"math.sin; gg.stack([...]), or out = gg.zeros(n) and out[i] = t, instead of filling a NumPy array. Where only the number is "
+        f"wanted, say so: {exit}."
     )
 
 
-def numpy_function_refused(name: str, known: bool) -> DTypeError:
+def function_refused(name: str, known: bool) -> DTypeError:
     instead = (
-        f"use gg.{name.split('.')[-1]}(...)" if known else "convert with t.detach().numpy() where no gradient is needed"
+        "call it without that argument" if known else "compute it from functions that gpugrad has (dir(gg) lists them)"
     )
-    return DTypeError(f"{name} does not work on gpugrad tensors yet: {instead}.")
-
-
-def ufunc_refused(name: str, detail: str) -> DTypeError:
     return DTypeError(
-        f"the ufunc {name!r}{detail} does not work on gpugrad tensors; use gpugrad's own functions instead."
+        f"{name} has no gradient in gpugrad, and a tensor that it was given requires grad or is on a GPU: {instead}; or convert with "
+        f"t.detach().numpy() (t.detach().cpu().numpy() from a GPU) where no gradient is needed."
+    )
+
+
+def stale_view(kind: str, made: tuple[str, int], written: tuple[str, int]) -> WriteError:
+    return WriteError(
+        f"this tensor is {kind} of another one, made at {made[0]}:{made[1]}, and that one was written to at {written[0]}:{written[1]}: in "
+        f"NumPy it would now show the new elements, here it has the old ones. Take it again after the write, or keep the old elements "
+        f"with .copy() where it is made."
     )
 
 
@@ -464,4 +468,10 @@ def state_mismatch(missing: Sequence[Any], unexpected: Sequence[Any]) -> InputEr
     return InputError(
         f"load_state_dict: missing names {sorted(missing)}, unexpected names {sorted(unexpected)}; nothing was loaded. "
         f"Pass strict=False to load what fits."
+    )
+
+
+def placeholder_read() -> PlaceholderError:
+    return PlaceholderError(
+        "a placeholder for many tensors has no shape and no elements: only elementwise ops can be applied to it."
     )

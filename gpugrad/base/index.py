@@ -44,3 +44,24 @@ def is_basic(index: tuple[Any, ...]) -> bool:
 
 def is_everything(index: tuple[Any, ...]) -> bool:
     return all(i is Ellipsis or i == slice(None) for i in index if not isinstance(i, np.ndarray)) and is_basic(index)
+
+
+def repeats(index: Any) -> bool:
+    """Whether an index may name an element twice: only one with integer arrays in it can."""
+    items = index if isinstance(index, tuple) else (index,)
+    return any(getattr(i, "dtype", np.dtype(bool)).kind in "iu" and getattr(i, "ndim", 0) for i in items)
+
+
+def takes_all(index: tuple[Any, ...], shape: tuple[int, ...]) -> bool:
+    """Whether an index of slices, in either direction, and new axes names every element."""
+    axis = 0
+    for i in index:
+        if i is None:
+            continue
+        if i is Ellipsis:
+            axis = len(shape) - (len([j for j in index[index.index(i) + 1 :] if j is not None]))
+            continue
+        if not isinstance(i, slice) or len(range(*i.indices(shape[axis]))) != shape[axis]:
+            return False
+        axis += 1
+    return True

@@ -14,8 +14,9 @@ from .. import nn, optim, random
 from ..backends.devices import default_device, device
 from ..base import errors
 from ..base.modes import no_grad
+from ..functions.creation import tensor
 from ..functions.reductions import argmax, mean
-from ..tensor import Tensor, tensor
+from ..tensor import Tensor
 
 HIDDEN, DROPOUT, RATE, WEIGHT_DECAY, BATCH = 256, 0.3, 3e-3, 1e-2, 64
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..base import errors
-from ..base.counters import user_line
+from ..base.frames import user_line
 from ..ops.op import evaluate
 
 _borrowed: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()

@@ -1,4 +1,4 @@
-"""The symbols of a region run on values: what derivatives of derivatives are recorded from, in either direction."""
+"""The symbols of a region run on variables: what derivatives of derivatives are recorded from, in either direction."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from ..base.shapes import Shape
 from ..ops.op import cast, evaluate
 from ..ops.structural import broadcast_to
 from ..plans.symbols import Sym
-from .closing import Region
-from .pending import Value, constant, filled
+from .nodes import Region
+from .value import constant, filled, held
+from .variable import Variable
 
 
-def on_values(
+def on_variables(
     node: Region,
     wanted: Iterable[Sym | None],
-    seeds: Mapping[Sym, Value],
+    seeds: Mapping[Sym, Variable],
     names: Mapping[Sym, Any],
     nodes: Sequence[Sym],
 ) -> dict[Sym, Any]:
-    """The `wanted` symbols of a region as values of its shape, recorded on the tape: by symbol, among others.
+    """The `wanted` symbols of a region as variables of its shape, recorded on the tape: by symbol, among others.
 
-    seeds: the values of the symbols that arrive. names, nodes: what the plan calls the region's own.
+    seeds: the variables of the symbols that arrive. names, nodes: what the plan calls the region's own.
     """
     return evaluated(wanted, dict(seeds) | _kept(node, names, nodes), node.scalars, node.extent, node.device)
 
@@ -33,14 +34,14 @@ def on_values(
 def evaluated(
     wanted: Iterable[Sym | None], known: dict[Sym, Any], scalars: Sequence[Any], extent: Shape, device: Any
 ) -> dict[Sym, Any]:
-    """`known`, with the `wanted` symbols computed from it, as values of the shape `extent`."""
+    """`known`, with the `wanted` symbols computed from it, as variables of the shape `extent`."""
     asked = [s for s in wanted if s is not None]
     for s in _below(asked, known):
         known[s] = _value(s, known, scalars, device)
     for s in asked:
         v = known[s]
-        if not isinstance(v, Value):  # a condition that is one Python number makes a mask of one piece
-            known[s] = filled(extent, v, np.dtype(s.dtype), device)
+        if not isinstance(v, Variable):  # a condition that is one Python number makes a mask of one piece
+            known[s] = Variable(filled(extent, v, np.dtype(s.dtype), device))
         elif v.shape != extent:  # made of inputs that broadcast, and of nothing else
             known[s] = broadcast_to(v, shape=extent)
     return known
@@ -51,13 +52,13 @@ def _kept(node: Region, names: Mapping[Sym, Any], nodes: Sequence[Sym]) -> dict[
     known: dict[Sym, Any] = {}
     for s, source in names.items():
         if source == "y" and node.output is not None:
-            known[s] = Value(node.output, node.shape, node.dtype, node.device, True, node, False)
+            known[s] = Variable(held(node.output, node.device, requires_grad=True, node=node))
         elif isinstance(source, tuple) and source[0] == "x" and source[1] in node.saved:
-            known[s] = node.saved[source[1]]
+            known[s] = Variable(node.saved[source[1]])
     for r, s in zip(node.interior, nodes, strict=False):
         v = r()
         if v is not None and s.kind == "op":
-            known[s] = v
+            known[s] = Variable(v)
     return known
 
 
@@ -82,8 +83,8 @@ def _value(s: Sym, known: Mapping[Sym, Any], scalars: Sequence[Any], device: Any
     args = [known[a] for a in s.args]
     if s.weak:
         return evaluate(s.op, args).item()
-    if not any(isinstance(a, Value) for a in args):
-        return constant(np.asarray(evaluate(s.op, args), s.dtype), device)
+    if not any(isinstance(a, Variable) for a in args):
+        return Variable(constant(np.asarray(evaluate(s.op, args), s.dtype), device))
     with set_grad_enabled(s.grad):
         value = s.op(*args)
         return value if value.dtype == s.dtype else cast(s.dtype)(value)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence, Set
 from typing import Any
 
-from .pending import Value, unnamed
+from .ownership import references
+from .value import Value
 
 
 class Structure:
@@ -26,7 +27,7 @@ class Structure:
         self.index: dict[Value, int] = {}
         self.blocked: list[Value] = []
         self.roots = tuple(
-            self.index[r] if r in self.index else self._visit(r) if r.array is None else self._reach(r) for r in roots
+            self.index[r] if r in self.index else self._visit(r) if r.op is not None else self._reach(r) for r in roots
         )
         for a in self.inputs:
             self.codes.append(a.dtype)
@@ -41,7 +42,7 @@ class Structure:
             if type(a) is Value:
                 code = index.get(a)
                 if code is None:
-                    fresh = a.array is None and a.absorbed is None and a.node is None
+                    fresh = a.array is None and a.absorbed is None and a.node is None and a.op is not None
                     code = self._visit(a) if fresh else self._reach(a)
                 entry.append(code)
             else:
@@ -54,7 +55,7 @@ class Structure:
         return code
 
     def _reach(self, a: Value) -> int:
-        if a.array is None:
+        if a.array is None and a.op is not None:  # a placeholder is an input
             if a.node is None and (a.absorbed is None or a in self.private):
                 return self._visit(a)
             self.blocked.append(a)
@@ -72,7 +73,7 @@ def structure(roots: Sequence[Value], close: Callable[[Value], Any]) -> Structur
     found = Structure(roots, frozenset())
     while found.blocked:
         del found
-        found = Structure(roots, unnamed(roots))
+        found = Structure(roots, _private(roots))
         blocked = found.blocked
         if not blocked:
             break
@@ -81,3 +82,31 @@ def structure(roots: Sequence[Value], close: Callable[[Value], Any]) -> Structur
             close(a)
         found = Structure(roots, frozenset())
     return found
+
+
+def members(roots: Sequence[Value]) -> dict[Value, int]:
+    """The pending values of expressions, operands first, each with how often the others use it."""
+    uses: dict[Value, int] = {}
+    order: list[Value] = []
+    for root in roots:
+        if root.op is not None and root not in uses:
+            uses[root] = 0
+            _visit(root, uses, order)
+    return {v: uses[v] for v in order}
+
+
+def _visit(v: Value, uses: dict[Value, int], order: list[Value]) -> None:
+    # A function of its own: a closure that called itself would be a cycle, and keep the values alive.
+    for a in v.args:
+        if type(a) is Value and a.op is not None:
+            if a not in uses:
+                uses[a] = 0
+                _visit(a, uses, order)
+            uses[a] += 1
+    order.append(v)
+
+
+def _private(roots: Sequence[Value]) -> set[Value]:
+    """The pending values that only these expressions can reach: nobody will ask for them again."""
+    nodes = members(roots)
+    return {v for (v, uses), n in zip(nodes.items(), references(nodes), strict=True) if n <= uses}

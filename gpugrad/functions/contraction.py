@@ -8,10 +8,32 @@ from typing import Any
 import numpy as np
 
 from ..base import errors
-from ..base.shapes import normalize_axis
+from ..base.shapes import broadcast, normalize_axis
 from ..ops import structural
-from ..tensor import Tensor, as_tensors, matmul, reshape, transpose
-from .shaping import broadcast_to
+from ..tensor import Tensor, as_tensors
+from .shaping import broadcast_to, reshape, transpose
+
+
+def matmul(a: Any, b: Any) -> Tensor:
+    """Matrix product a @ b, with NumPy's rules for vectors (1-D) and batches (3-D and up).
+
+    Shapes (..., n, k) and (..., k, m) give (..., n, m). Gradients: g @ b.T and a.T @ g, summed over broadcast batches.
+    Raises ShapeError if the inner lengths differ, or for a 0-d operand.
+
+    >>> import gpugrad as gg
+    >>> gg.matmul([[1.0, 2.0]], [[3.0], [4.0]])
+    tensor([[11.]], device='cpu')
+    """
+    a, b = as_tensors(a, b)
+    if not a.shape or not b.shape:
+        raise errors.bad_shape("matmul", f"operands need at least one axis, not shapes {a.shape} and {b.shape}; use *.")
+    inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if a.shape[-1] != inner:
+        raise errors.bad_shape("matmul", f"shapes {a.shape} and {b.shape} do not fit: {a.shape[-1]} is not {inner}.")
+    broadcast("matmul (batches)", a.shape[:-2], b.shape[:-2])
+    common = np.result_type(a.dtype, b.dtype)
+    result: Tensor = structural.matmul(*[t if t.dtype == common else t.astype(common) for t in (a, b)])
+    return result
 
 
 def dot(a: Any, b: Any) -> Tensor:

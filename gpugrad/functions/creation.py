@@ -1,4 +1,4 @@
-"""Tensors from shapes and ranges."""
+"""Tensors from data, shapes and ranges."""
 
 from __future__ import annotations
 
@@ -7,9 +7,129 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.devices import default_device, get_device
+from ..backends.devices import default_device, device_array, device_of, get_device
+from ..base import errors
+from ..base.config import config
 from ..base.shapes import as_shape
-from ..tensor import Tensor, as_dtype, as_tensors, leaf, tensor
+from ..coerce import as_dtype, check_array, device_among, holds_variables, host_data
+from ..core import checks
+from ..core.closing import close
+from ..ops import elementwise as ew
+from ..tensor import Tensor, as_tensor, as_tensors, leaf
+from .shaping import broadcast_to
+
+
+def tensor(
+    data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
+) -> Tensor:
+    """A tensor holding a copy of `data`: a number, an array, a tensor, or nested lists of these.
+
+    Tensors in lists are stacked, and a tensor that requires grad is copied with its gradient: it stays in its graph.
+    dtype: NumPy's choice if not given (Python floats are float64). device: the default device, or that of a tensor.
+    name: what pictures and explanations of the graph call it.
+    Raises DTypeError for data that are not numbers, and for requires_grad with integers or booleans; GraphError for requires_grad with
+    data that have a gradient already.
+
+    >>> import gpugrad as gg
+    >>> gg.tensor([1.0, 2.0], requires_grad=True)
+    tensor([1., 2.], device='cpu', requires_grad=True)
+    >>> t = gg.tensor(2.0, requires_grad=True)
+    >>> gg.tensor([[t, 1.0], [0.0, t * t]])
+    tensor([[2., 1.],
+            [0., 4.]], device='cpu', requires_grad=True)
+    """
+    made = _tensor(data, dtype, device, requires_grad)
+    if name is not None:
+        made.name = name
+    return made
+
+
+def _tensor(data: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    if type(data) in (list, tuple) and holds_variables(data):
+        data = as_tensor(data, device_among([data]))
+    if isinstance(data, Tensor):
+        found = data.copy() if dtype is None or as_dtype(dtype) == data.dtype else data.astype(dtype)
+        return _placed(found, device, requires_grad)
+    array = device_array(data)
+    if array is not None:
+        check_array(array, data)
+        found = leaf(device_of(array).backend.take_in(array, None), device_of(array), False, True)
+        found = found if dtype is None or as_dtype(dtype) == found.dtype else found.astype(dtype)
+        return _placed(found, device, requires_grad)
+    where = default_device() if device is None else get_device(device)
+    try:
+        array = np.array(data, None if dtype is None else as_dtype(dtype), order="C")
+    except ValueError:
+        raise errors.not_an_operand(data) from None
+    check_array(array, data)
+    return leaf(array if where.backend.xp is np else where.backend.take_in(array, None), where, requires_grad, True)
+
+
+def _placed(t: Tensor, device: Any, requires_grad: bool) -> Tensor:
+    """A copy on another device, and as a leaf, where that is asked for."""
+    t = t if device is None else t.to(device)
+    if not requires_grad:
+        if not t.requires_grad:
+            close(t._value)
+        return t
+    if t.requires_grad:
+        raise errors.GraphError(
+            "requires_grad=True asks for a leaf, and the data have a gradient already, which a leaf would cut off. Leave requires_grad out "
+            "to stay in the graph, or say t.detach() to begin a new one."
+        )
+    return leaf(close(t._value), t.device, True, True)
+
+
+def asarray(a: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """A tensor that shares the memory of an array where it can, instead of copying.
+
+    The caller promises not to write to the array until values and gradients have been read; with
+    `gg.config.debug = 1` a broken promise is an error. gpugrad never writes to it. Never moves an array.
+
+    >>> import gpugrad as gg, numpy as np
+    >>> gg.asarray(np.ones(2))
+    tensor([1., 1.], device='cpu')
+    """
+    if isinstance(a, Tensor):
+        t = a if dtype is None or a.dtype == np.dtype(dtype) else a.astype(dtype)
+        return t if device is None else t.to(device)
+    if isinstance(a, np.ndarray) and (dtype is None or a.dtype == np.dtype(dtype)):
+        check_array(a, a)
+        where = get_device("cpu" if device is None else device)
+        if where.backend.xp is np:
+            t = leaf(a, where, False, False)
+            if config.debug:
+                checks.borrow(t._value)
+            return t
+    array = device_array(a)
+    if array is not None and (dtype is None or array.dtype == np.dtype(dtype)):
+        check_array(array, a)
+        where = device_of(array)
+        if device is not None and get_device(device) is not where:
+            return tensor(a, dtype, device)
+        if array.data.ptr % array.dtype.itemsize or any(s % array.dtype.itemsize for s in array.strides):
+            raise errors.bad_value("asarray", f"its elements of {array.dtype} do not lie at multiples of their size: use gg.tensor, which copies.")  # fmt: skip
+        t = leaf(array, where, False, False)
+        if config.debug:
+            checks.borrow(t._value)
+        return t
+    return tensor(a, dtype, device)
+
+
+def from_dlpack(x: Any) -> Tensor:
+    """A tensor that shares the memory of another library's array, on the CPU or a GPU. The promise of `asarray` holds.
+
+    >>> import gpugrad as gg, numpy as np
+    >>> gg.from_dlpack(np.arange(3.0))
+    tensor([0., 1., 2.], device='cpu')
+    """
+    if not hasattr(x, "__dlpack__"):
+        raise errors.bad_type("from_dlpack", f"{type(x).__name__!r} has no __dlpack__.")
+    if x.__dlpack_device__()[0] in (2, 13):  # memory of a GPU, or managed by its driver
+        import cupy
+
+        return asarray(cupy.from_dlpack(x))
+    return asarray(np.from_dlpack(x), device="cpu")
 
 
 def _filled(name: str, shape: Any, value: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
@@ -46,12 +166,14 @@ def ones(shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool 
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of one value.
+    """A tensor of one value, or of values that are repeated to the shape. A tensor gives it its gradient.
 
     >>> import gpugrad as gg
     >>> gg.full((2,), 7.0)
     tensor([7., 7.], device='cpu')
     """
+    if isinstance(fill_value, Tensor) and fill_value.requires_grad:
+        return _placed(_tensor(broadcast_to(fill_value, shape), dtype, None, False), device, requires_grad)
     value = fill_value._host() if isinstance(fill_value, Tensor) else fill_value
     return _made(lambda d: np.full(as_shape("full", shape), value, d), dtype, device, requires_grad)
 
@@ -77,18 +199,34 @@ def arange(
     """
     first: Any
     first, last = (0, start) if stop is None else (start, stop)
-    return _made(lambda d: np.arange(first, last, step, dtype=d), dtype, device, requires_grad)
+    if any([isinstance(a, Tensor) and a.requires_grad for a in (first, last, step)]):
+        first, last, step = as_tensors(first, last, step)
+        count = np.arange(first.item(), last.item(), step.item()).size
+        places = arange(count, dtype=np.result_type(first.dtype, step.dtype), device=first.device)
+        return _placed(_tensor(first + step * places, dtype, None, False), device, requires_grad)
+    return _made(lambda d: np.arange(*host_data((first, last, step)), dtype=d), dtype, device, requires_grad)
 
 
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, device: Any = None,
              requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """`num` evenly spaced numbers from start to stop.
+    """`num` evenly spaced numbers from start to stop, which may be tensors: their gradients are kept.
 
     >>> import gpugrad as gg
     >>> gg.linspace(0, 1, 3)
     tensor([0. , 0.5, 1. ], device='cpu')
     """
-    return _made(lambda d: np.linspace(start, stop, num, endpoint, dtype=d), dtype, device, requires_grad)
+    ends = [a for a in (start, stop) if isinstance(a, Tensor)]
+    if not any([t.requires_grad for t in ends]):
+        ends = host_data((start, stop))  # type: ignore[assignment]
+        return _made(lambda d: np.linspace(*ends, num, endpoint, dtype=d), dtype, device, requires_grad)
+    start, stop = as_tensors(start, stop)
+    places = arange(num, dtype=np.result_type(start.dtype, stop.dtype, np.float32), device=start.device)
+    places = places.reshape((num,) + (1,) * max(start.ndim, stop.ndim))
+    steps = num - 1 if endpoint else num
+    line = start + (stop - start) / max(steps, 1) * places
+    if endpoint and num > 1:  # the last one is `stop` itself
+        line = ew.where(places == num - 1, stop, line)
+    return _placed(_tensor(line, dtype, None, False), device, requires_grad)
 
 
 def eye(

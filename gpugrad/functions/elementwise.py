@@ -1,12 +1,9 @@
-"""The elementwise functions, made and documented from the op table."""
+"""Elementwise functions that take more than the op they end in."""
 
 from __future__ import annotations
 
 import builtins
-import inspect
 import math
-import types
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,63 +12,34 @@ from ..base import errors
 from ..base.shapes import is_float
 from ..ops import elementwise as ew
 from ..ops import structural
-from ..ops.op import TABLE, Op, evaluate
-from ..plans.notation import local_gradients
-from ..tensor import Tensor, apply, as_tensors, power, tensor
-
-_SHARED_DOC = """
-    Operands broadcast together; {dtypes}.
-    Raises ShapeError, DTypeError or DeviceError at the call, for operands that do not fit together.
-"""
+from ..tensor import Tensor, as_tensors, elementwise
 
 
-def _example(op: Op) -> tuple[list[Any], Any]:
-    """Arguments from the op's domain, and what NumPy makes of them."""
-    args: list[Any] = [0.5 if low < 0.5 < high else (low + high) / 2 for low, high in op.domains]
-    try:
-        op.loop((float,) * op.arity)
-    except errors.DTypeError:
-        args = [6, 3][: op.arity]
-    if op is ew.where:
-        args[0] = True
-    return args, evaluate(op, [np.asarray(a)[()] for a in args])
+def power(a: Any, b: Any) -> Tensor:
+    """a ** b, elementwise.
 
+    A Python number as exponent becomes reciprocal, sqrt, square or cube where it can, and is exact at 0 at every order.
 
-def _public(op: Op) -> Callable[..., Tensor]:
-    """The function that users call, documented from the op's row."""
-
-    def call(*args: Any) -> Tensor:
-        return apply(op, args)
-
-    parameters = [inspect.Parameter(p, inspect.Parameter.POSITIONAL_ONLY) for p in op.params]
-    args, value = _example(op)
-    lines = [op.doc, ""]
-    partials = local_gradients(op)
-    if partials:
-        lines += ["    Local gradients, y being the result:"]
-        lines += [
-            f"        dy/d{p} = {t if len(t) < 160 else 'see its row in the op table'}"
-            for p, t in zip(op.params, partials, strict=True)
-        ]
-        lines.append("")
-    elif op.body is not None:
-        lines += ["    Differentiated through its composition.", ""]
-    else:
-        lines += ["    Has no gradient.", ""]
-    dtypes = f"dtypes as in numpy.{op.numpy.__name__}" if op.is_ufunc else "floating-point dtypes are kept"  # type: ignore[union-attr]
-    lines += [_SHARED_DOC.format(dtypes=dtypes).strip("\n"), "", "    >>> import gpugrad as gg"]
-    lines += [f"    >>> gg.{op.name}({', '.join(map(repr, args))})", f"    {tensor(value, device='cpu')!r}", "    "]
-    function = types.FunctionType(call.__code__, globals(), op.name, None, call.__closure__)
-    function.__doc__ = "\n".join(lines)
-    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    function.__module__ = __name__
-    return function
-
-
-ELEMENTWISE: dict[str, Callable[..., Tensor]] = {op.name: _public(op) for op in TABLE.values() if op.public}
-ELEMENTWISE["power"] = power
-del ELEMENTWISE["clip"], ELEMENTWISE["where"]
-ELEMENTWISE["abs"] = ELEMENTWISE["absolute"]
+    >>> import gpugrad as gg
+    >>> gg.power(gg.tensor([1, 2, 3]), 2)
+    tensor([1, 4, 9], device='cpu')
+    """
+    if type(b) in (int, float):
+        (a,) = as_tensors(a)
+        if a.dtype.kind in "iub" and type(b) is int and b < 0:
+            raise errors.integers_to_negative_powers()
+        if a.dtype.kind == "b":
+            a = a.astype(np.int64)
+        op, takes = ew.power_by_number(a, b)
+        if type(b) is float and a.dtype.kind in "iub":
+            a = a.astype(np.float64)
+        result: Tensor = a.copy() if op is None else op(a, b) if takes else op(a)
+        return result
+    b = as_tensors(a, b)[1]
+    if b.dtype.kind == "i" and (type(a) is int or getattr(a, "dtype", b.dtype).kind in "iub") and (b._host() < 0).any():
+        raise errors.integers_to_negative_powers()
+    result = ew.power(a, b)
+    return result
 
 
 def where(condition: Any, x: Any = None, y: Any = None) -> Any:
@@ -92,7 +60,7 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     condition, x, y = _operands(condition, x, y)
     if isinstance(condition, Tensor) and condition.dtype != bool:
         condition = condition.astype(bool)
-    return apply(ew.where, (condition, x, y))
+    return elementwise(ew.where, (condition, x, y))
 
 
 def _operands(*args: Any) -> list[Any]:
@@ -111,9 +79,9 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Tensor:
     """
     (x,) = as_tensors(x)
     if not is_float(x.dtype) and (min is None or max is None):
-        x = x.copy() if min is None else apply(ew.maximum, (x, min))
-        return x if max is None else apply(ew.minimum, (x, max))
-    return apply(ew.clip, (x, -math.inf if min is None else min, math.inf if max is None else max))
+        x = x.copy() if min is None else ew.maximum(x, min)
+        return x if max is None else ew.minimum(x, max)
+    return ew.clip(x, -math.inf if min is None else min, math.inf if max is None else max)
 
 
 def round(x: Any, decimals: int = 0) -> Tensor:
@@ -128,8 +96,8 @@ def round(x: Any, decimals: int = 0) -> Tensor:
         return x.copy()
     scale = 10.0 ** builtins.abs(decimals)
     if decimals == 0:
-        return apply(ew.rint, (x,))
-    return apply(ew.rint, (x * scale,)) / scale if decimals > 0 else apply(ew.rint, (x / scale,)) * scale
+        return ew.rint(x)
+    return ew.rint(x * scale) / scale if decimals > 0 else ew.rint(x / scale) * scale
 
 
 def gelu(x: Any, approximate: str = "none") -> Tensor:
@@ -141,30 +109,7 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
     """
     if approximate not in ("none", "tanh"):
         raise errors.bad_value("gelu", f"approximate must be 'none' or 'tanh', not {approximate!r}.")
-    return apply(ew.gelu if approximate == "none" else ew.gelu_tanh, (x,))
-
-
-def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Tensor:
-    """x where positive, negative_slope * x elsewhere; its derivative at 0 is negative_slope by convention.
-
-    >>> import gpugrad as gg
-    >>> gg.leaky_relu([-1.0, 2.0], negative_slope=0.5)
-    tensor([-0.5,  2. ], device='cpu')
-    """
-    return apply(ew.leaky_relu, (x, negative_slope))
-
-
-def elu(x: Any, alpha: Any = 1.0) -> Tensor:
-    """x where positive, alpha * (exp(x) - 1) elsewhere; its derivative at 0 is alpha by convention.
-
-    >>> import gpugrad as gg
-    >>> gg.elu([-1000.0, 2.0], alpha=0.5)
-    tensor([-0.5,  2. ], device='cpu')
-    """
-    return apply(ew.elu, (x, alpha))
-
-
-ELEMENTWISE |= {"gelu": gelu, "leaky_relu": leaky_relu, "elu": elu}
+    return elementwise(ew.gelu if approximate == "none" else ew.gelu_tanh, (x,))
 
 
 def nonzero(x: Any) -> tuple[Tensor, ...]:

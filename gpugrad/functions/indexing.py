@@ -8,9 +8,11 @@ import numpy as np
 
 from ..base import errors
 from ..base.shapes import Axis, as_shape, normalize_axes, normalize_axis
+from ..coerce import host_data
 from ..ops import structural
-from ..tensor import Tensor, as_tensors, host_data, reshape, tensor
-from .shaping import broadcast_to, concatenate, ravel
+from ..tensor import Tensor, as_tensors
+from .creation import tensor
+from .shaping import broadcast_to, concatenate, ravel, reshape
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:

@@ -11,14 +11,14 @@ import numpy as np
 
 from ..base import errors
 from ..base.shapes import Axis, is_16_bit, is_float, normalize_axes, normalize_axis
-from ..core import closing as tape
+from ..coerce import as_dtype
 from ..ops import elementwise as ew
 from ..ops import structural
-from ..tensor import Tensor, apply, as_dtype, as_tensors, reshape, transpose
+from ..tensor import Tensor, as_tensors
 from .creation import ones, zeros
 from .elementwise import where
 from .indexing import take_along_axis
-from .shaping import concatenate, ravel, squeeze
+from .shaping import concatenate, ravel, reshape, squeeze, transpose
 
 FLOAT32 = np.dtype(np.float32)
 
@@ -35,7 +35,8 @@ def sum(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) ->
     if type(x) is not Tensor:
         (x,) = as_tensors(x)
     x = _summable(x, dtype)
-    return Tensor(tape.reduce_sum(x._value, normalize_axes("sum", axis, x.ndim), keepdims))
+    result: Tensor = structural.collect(x, axes=normalize_axes("sum", axis, x.ndim), keepdims=keepdims)
+    return result
 
 
 def _summable(x: Tensor, dtype: Any) -> Tensor:
@@ -85,19 +86,20 @@ def _variance(x: Any, axis: Axis, ddof: float, keepdims: bool) -> tuple[Tensor, 
     out = x.dtype if is_float(x.dtype) else np.dtype(np.float64)
     x = x if x.dtype == _wide(out) else x.astype(_wide(out))
     n = _count("var", x, axis) - ddof
-    total = sum(apply(ew.square, (x - mean(x, axis, keepdims=True),)), axis, keepdims=keepdims)
+    total = sum(ew.square(x - mean(x, axis, keepdims=True)), axis, keepdims=keepdims)
     return total / float(n) if n > 0 else total * math.nan, out
 
 
 def std(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-    """Standard deviation over axes: the square root of the variance.
+    """Standard deviation over axes: the square root of the variance. Its derivative is 0, by convention, where all elements are equal.
 
     >>> import gpugrad as gg
     >>> gg.std([1.0, 3.0])
     tensor(1., device='cpu')
     """
     variance, out = _variance(x, axis, ddof, keepdims)
-    result = apply(ew.sqrt, (variance,))
+    flat = variance == 0  # where the root has no derivative: by convention 0
+    result = where(flat, 0, ew.sqrt(where(flat, 1, variance)))
     return result if result.dtype == out else result.astype(out)
 
 
@@ -197,7 +199,7 @@ def all(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     tensor(False, device='cpu')
     """
     (x,) = as_tensors(x)
-    return apply(ew.logical_not, (any(x == 0, axis, keepdims),))
+    return ew.logical_not(any(x == 0, axis, keepdims))
 
 
 def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
@@ -239,7 +241,10 @@ def sort(x: Any, axis: int | None = -1) -> Tensor:
 
 
 def _shifted(op: str, x: Any, axis: Axis) -> tuple[Tensor, Tensor, Any]:
-    """x in at least float32, its maximum over the axes as a constant (0 where that is infinite), and its own dtype."""
+    """What is left of x, in at least float32, without its maximum over the axes; that maximum as a constant; and x's own dtype.
+
+    Where the maximum is infinite, what equals it is 0: equal infinities share evenly, as in `logaddexp`.
+    """
     (x,) = as_tensors(x)
     out = x.dtype if is_float(x.dtype) else np.dtype(np.float64)
     x = x if x.dtype == _wide(out) else x.astype(_wide(out))
@@ -247,7 +252,7 @@ def _shifted(op: str, x: Any, axis: Axis) -> tuple[Tensor, Tensor, Any]:
         axes = normalize_axes(op, axis, x.ndim)
         return x, zeros(tuple(1 if a in axes else n for a, n in enumerate(x.shape)), x.dtype, x.device), out
     top = max(x.detach(), axis, keepdims=True)
-    return x, where(apply(ew.isfinite, (top,)), top, 0), out
+    return ew.difference(x, top), top, out
 
 
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -257,23 +262,22 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> gg.logsumexp([1000.0, 1000.0])
     tensor(1000.69314718, device='cpu')
     """
-    x, top, out = _shifted("logsumexp", x, axis)
-    total = sum(apply(ew.exp, (x - top,)), axis, keepdims=True)
-    result = apply(ew.log, (total,)) + top
-    result = result if keepdims else squeeze(result, normalize_axes("logsumexp", axis, x.ndim))
+    shifted, top, out = _shifted("logsumexp", x, axis)
+    result: Tensor = ew.log(sum(ew.exp(shifted), axis, keepdims=True)) + top
+    result = result if keepdims else squeeze(result, normalize_axes("logsumexp", axis, shifted.ndim))
     return result if result.dtype == out else result.astype(out)
 
 
 def softmax(x: Any, axis: Axis = -1) -> Tensor:
-    """exp(x) / sum(exp(x)) along an axis, without overflow.
+    """exp(x) / sum(exp(x)) along an axis, without overflow. Elements that are all -inf, or infinities, share evenly.
 
     >>> import gpugrad as gg
     >>> gg.softmax([1000.0, 1000.0])
     tensor([0.5, 0.5], device='cpu')
     """
-    x, top, out = _shifted("softmax", x, axis)
-    e = apply(ew.exp, (x - top,))
-    result = e / sum(e, axis, keepdims=True)
+    shifted, _, out = _shifted("softmax", x, axis)
+    e = ew.exp(shifted)
+    result: Tensor = e / sum(e, axis, keepdims=True)
     return result if result.dtype == out else result.astype(out)
 
 
@@ -284,7 +288,6 @@ def log_softmax(x: Any, axis: Axis = -1) -> Tensor:
     >>> gg.log_softmax([0.0, 1000.0])
     tensor([-1000.,     0.], device='cpu')
     """
-    x, top, out = _shifted("log_softmax", x, axis)
-    shifted = x - top
-    result = shifted - apply(ew.log, (sum(apply(ew.exp, (shifted,)), axis, keepdims=True),))
+    shifted, _, out = _shifted("log_softmax", x, axis)
+    result: Tensor = shifted - ew.log(sum(ew.exp(shifted), axis, keepdims=True))
     return result if result.dtype == out else result.astype(out)

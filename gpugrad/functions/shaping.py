@@ -8,9 +8,45 @@ from typing import Any
 import numpy as np
 
 from ..base import errors
-from ..base.shapes import Axis, as_shape, broadcast, normalize_axes, normalize_axis
+from ..base.shapes import Axis, as_shape, broadcast, normalize_axes, normalize_axis, reshape_target
 from ..ops import structural
-from ..tensor import Tensor, as_tensors, reshape, transpose
+from ..tensor import Tensor, as_tensors
+
+
+def transpose(x: Any, axes: Any = None) -> Tensor:
+    """Axes in another order; reversed by default.
+
+    >>> import gpugrad as gg
+    >>> gg.transpose(gg.zeros((2, 3))).shape
+    (3, 2)
+    """
+    (x,) = as_tensors(x)
+    order = (
+        tuple(reversed(range(x.ndim)))
+        if axes is None
+        else tuple(a % x.ndim if -x.ndim <= a < x.ndim else a for a in axes)
+    )
+    if len(order) != x.ndim:
+        raise errors.bad_shape("transpose", f"{axes} does not name every axis of a tensor with {x.ndim} axes once.")
+    normalize_axes("transpose", order, x.ndim)
+    return _viewing(x, structural.transpose(x, axes=order), "a transpose")
+
+
+def reshape(x: Any, shape: Any) -> Tensor:
+    """The same elements in another shape; one length may be -1.
+
+    >>> import gpugrad as gg
+    >>> gg.reshape(gg.arange(6), (2, -1)).shape
+    (2, 3)
+    """
+    (x,) = as_tensors(x)
+    target = reshape_target(x.size, shape)
+    return _viewing(x, structural.reshape(x, shape=target), "a reshape")
+
+
+
+def _viewing(x: Tensor, result: Tensor, kind: str) -> Tensor:
+    return x._view(result._value, kind)
 
 
 def ravel(x: Any) -> Tensor:
@@ -96,7 +132,7 @@ def broadcast_to(x: Any, shape: Any) -> Tensor:
     target = as_shape("broadcast_to", shape)
     if broadcast("broadcast_to", x.shape, target) != target:
         raise errors.no_broadcast("broadcast_to", (x.shape, target))
-    return x._view(structural.broadcast_to(x, shape=target), "a broadcast")
+    return _viewing(x, structural.broadcast_to(x, shape=target), "a broadcast")
 
 
 def _sequence(op: str, arrays: Any) -> Any:

@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from ..base import errors
-from ..core import closing as tape
-from ..core.pending import Value
+from ..core.closing import close
+from ..core.value import Value
 from . import html, record, svg, text
 from .fold import fold as folded
 from .nodes import Edge, Node, edges
@@ -229,7 +229,7 @@ def build(t: Name, names: Mapping[str, Name] | None = None) -> Graph:
     >>> len(gg.graph.build(gg.ones(2)))
     1
     """
-    tape.close(t._value)
+    close(t._value)
     return Graph(record.nodes(t._value, {name: v._value for name, v in (names or {}).items()}))
 
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..base.modes import no_grad
-from ..core.pending import Value
+from ..core.closing import close
+from ..core.variable import Variable
 from ..plans.notation import text
 from .fold import Group, View, views
 from .formulas import differentiable, local_gradient, sentence, shown
@@ -67,8 +68,8 @@ def _about(n: Node) -> dict[str, Any]:
     return about
 
 
-def _host(v: Value) -> str:
-    return shown(v.device.backend.to_host(v.closer(v)))
+def _host(v: Variable) -> str:
+    return shown(v.device.backend.to_host(close(v._value)))
 
 
 @no_grad()
@@ -82,7 +83,7 @@ def _numbers(nodes: Sequence[Node], found: dict[str, Any]) -> None:
         return
     arrived, sent = gradients(nodes, known)
     for n, g in arrived.items():
-        found[str(n.number)]["upstream"] = _host(g.array)
+        found[str(n.number)]["upstream"] = _host(g.value)
     for n in nodes:
         if n.kind not in ("intermediate", "root") or n not in arrived:
             continue
@@ -91,8 +92,8 @@ def _numbers(nodes: Sequence[Node], found: dict[str, Any]) -> None:
             local = pull(n, k, ones(n), known) if n.operation.step.op is not None else None
             product = sent[n, k]
             edges.append({
-                "operand": a.name, "symbol": local_gradient(n, k, text, str), "local": _host(local.array) if local else "",
-                "product": _host(product.array) if product else "0",
+                "operand": a.name, "symbol": local_gradient(n, k, text, str), "local": _host(local.value) if local else "",
+                "product": _host(product.value) if product else "0",
             })  # fmt: skip
         found[str(n.number)]["by"] = n.operation.number
         found[str(n.operation.number)] |= {

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from ..base import errors
 from ..base.shapes import DType, Shape
-from ..core import closing as tape
-from ..core.pending import Value
+from ..core import nodes as tape
+from ..core.value import Value
 from ..ops.op import Op
 from .nodes import Node
 
@@ -21,7 +21,7 @@ class Step(NamedTuple):
     """How an operation of a graph runs: an elementwise op, a call of a structural op, or the sum at the end of a region."""
 
     op: Op | None = None
-    call: tape.Called | None = None
+    call: tape.Structural | None = None
     region: tape.Region | None = None
 
 
@@ -55,7 +55,7 @@ class _Recorder:
             if isinstance(node, tape.Leaf):
                 name = self.label(node) or self.label(node.slot) or getattr(node.slot, "path", "")
                 self.made[node] = self.leaf(node.made, node.shape, node.dtype, node.device, True, name)
-            elif isinstance(node, tape.Called):
+            elif isinstance(node, tape.Structural):
                 self.call(node)
             elif isinstance(node, tape.Region):
                 self.region(node)
@@ -127,7 +127,7 @@ class _Recorder:
             return self.made[v.node]  # compared or detached here, differentiated elsewhere
         return self.seen.get(id(ref)) or self.leaf(ref, shape, dtype, device, False, name)
 
-    def call(self, node: tape.Called) -> None:
+    def call(self, node: tape.Structural) -> None:
         operands = []
         for n, target in enumerate(node.targets):
             kept = node.inputs[n]

@@ -13,12 +13,13 @@ import numpy as np
 
 from ..backends.devices import get_device
 from ..base.modes import no_grad
-from ..core.closing import Called, close
-from ..core.closing import Node as TapeNode
-from ..core.pending import Value, filled
+from ..core.arithmetic import Adjoint as Arrived
+from ..core.arithmetic import Recorded, RecordedAccumulator
+from ..core.closing import close
+from ..core.nodes import Structural
 from ..core.replay import evaluated
-from ..core.reverse import Adjoint as Arrived
-from ..core.reverse import Walk
+from ..core.value import Value, filled, held
+from ..core.variable import Variable
 from ..ops import elementwise as ew
 from ..ops.op import Op
 from ..ops.structural import broadcast_to, collect, reshape, spread, sum_to
@@ -26,7 +27,7 @@ from ..plans.notation import expression
 from ..plans.symbols import BOOL, Adjoint, Sym, reverse
 from .nodes import Node
 
-Values = dict[Node, Value | None]
+Values = dict[Node, Variable | None]
 
 
 @no_grad()
@@ -39,12 +40,11 @@ def values(nodes: Sequence[Node]) -> Values:
     return known
 
 
-def _constant(v: Value) -> Value:
-    v.closer(v)
-    return Value(v.array, v.shape, v.dtype, v.device, False, None, False)
+def _constant(v: Value) -> Variable:
+    return Variable(held(close(v), v.device))
 
 
-def _computed(n: Node, known: Values) -> Value | None:
+def _computed(n: Node, known: Values) -> Variable | None:
     """A variable from the operands of its operation."""
     if n.kind == "leaf":
         return None
@@ -53,7 +53,7 @@ def _computed(n: Node, known: Values) -> Value | None:
     if any(a is None for a in args):
         return None
     step = box.step
-    v: Value
+    v: Variable
     if step.op is not None:
         v = step.op(*args)
         v = v if v.shape == n.shape else broadcast_to(v, shape=n.shape)
@@ -61,13 +61,13 @@ def _computed(n: Node, known: Values) -> Value | None:
         v = step.call.op(*args, **step.call.params)
     else:
         v = reshape(collect(args[0], axes=step.region.axes, keepdims=True), shape=n.shape)
-    v.closer(v)
+    close(v._value)
     return v
 
 
 def ones(n: Node) -> Arrived:
     """The upstream gradient 1 of a variable."""
-    return Arrived(filled(n.shape, 1, n.dtype, get_device(n.device)), None, False)
+    return Arrived(Variable(filled(n.shape, 1, n.dtype, get_device(n.device))))
 
 
 def pull(result: Node, which: int, arrived: Arrived, known: Values) -> Arrived | None:
@@ -82,15 +82,15 @@ def pull(result: Node, which: int, arrived: Arrived, known: Values) -> Arrived |
     if box.step.op is not None:
         found = _through_op(box, result, which, arrived, known)
     elif box.step.call is not None:
-        found = _through_call(box.step.call, which, operand, arrived)
+        found = _through_call(box.step.call, which, arrived)
     else:
         axes, extent = box.step.region.axes, box.step.region.extent
         mask = spread(arrived.mask, extent, axes) if arrived.mask is not None else None
-        found = Arrived(spread(arrived.array, extent, axes), mask, False)
-    if found is None or found.array.shape == operand.shape:
+        found = Arrived(spread(arrived.value, extent, axes), mask)
+    if found is None or found.value.shape == operand.shape:
         return found
     mask = sum_to(found.mask, operand.shape) if found.mask is not None else None
-    return Arrived(sum_to(found.array, operand.shape), mask, False)
+    return Arrived(sum_to(found.value, operand.shape), mask)
 
 
 Sent = dict[tuple[Node, int], Arrived | None]
@@ -109,18 +109,17 @@ def gradients(nodes: Sequence[Node], known: Values) -> tuple[dict[Node, Arrived]
                 found = sent[n, k] = pull(n, k, arrived[n], known)
                 if found is not None:
                     arrived[a] = _plus(arrived[a], found) if a in arrived else found
-                    close(arrived[a].array)
+                    close(arrived[a].value._value)
     return arrived, sent
 
 
 def _plus(a: Arrived, b: Arrived) -> Arrived:
     both = a.mask is not None and b.mask is not None
-    return Arrived(a.array + b.array, ew.logical_or(a.mask, b.mask) if both else None, False)
+    return Arrived(a.value + b.value, ew.logical_or(a.mask, b.mask) if both else None)
 
 
 @functools.lru_cache(maxsize=1024)
-def _local(
-    op: Op, types: tuple[Any, ...], which: int, masked: bool
+def _local(    op: Op, types: tuple[Any, ...], which: int, masked: bool
 ) -> tuple[list[Sym], Sym, Sym, Sym | None, Adjoint | None]:
     operands, y = expression(op, types)
     graph = y.graph
@@ -135,7 +134,7 @@ def _through_op(box: Node, result: Node, which: int, arrived: Arrived, known: Va
     operands, y, g, m, sent = _local(box.step.op, types, which, arrived.mask is not None)
     if sent is None:
         return None
-    have: dict[Sym, Any] = {g: arrived.array}
+    have: dict[Sym, Any] = {g: arrived.value}
     if m is not None:
         have[m] = arrived.mask
     if known[result] is not None:
@@ -146,21 +145,17 @@ def _through_op(box: Node, result: Node, which: int, arrived: Arrived, known: Va
         if v is not None:
             have[s] = v  # one that is not known is not read: what backward reads was saved
         numbers.append(a)
-    found = evaluated([sent.value, sent.mask], have, numbers, box.shape, arrived.array.device)
-    return Arrived(found[sent.value], found[sent.mask] if sent.mask is not None else None, False)
+    found = evaluated([sent.value, sent.mask], have, numbers, box.shape, arrived.value.device)
+    return Arrived(found[sent.value], found[sent.mask] if sent.mask is not None else None)
 
 
-def _through_call(call: Called, which: int, operand: Node, arrived: Arrived) -> Arrived | None:
-    """By the reverse walk itself, on a call that sends to this one operand, and that to nobody."""
-    target = TapeNode(Value(None, operand.shape, operand.dtype, get_device(operand.device), False, None, True), ())
-    alone = Called.__new__(Called)
-    for name in ("op", "params", "shapes", "inputs", "output", "shape", "dtype", "device", "freed", "number"):
-        setattr(alone, name, getattr(call, name))
-    alone.targets = tuple(target if n == which else None for n in range(len(call.targets)))
-    walk = Walk(None, True, True)
-    walk.through_call(alone, arrived, {target})
-    found = walk.adjoints.get(target)
-    if found is None:
+def _through_call(call: Structural, which: int, arrived: Arrived) -> Arrived | None:
+    """By the rule of the op itself, for one of its inputs."""
+    target = call.targets[which]
+    assert target is not None
+    to = RecordedAccumulator(target)
+    call.send(arrived, [to if n == which else None for n in range(len(call.targets))], Recorded())
+    if to.value is None:
         return None
-    mask = _constant(found.mask) if found.mask is not None else None
-    return Arrived(_constant(found.array), mask, False)
+    mask = _constant(to.mask._value) if to.mask is not None else None
+    return Arrived(_constant(to.value._value), mask)

@@ -14,7 +14,7 @@ from ..functions.indexing import take_along_axis
 from ..functions.reductions import log_softmax, mean, sum, var
 from ..functions.shaping import expand_dims, squeeze
 from ..ops import elementwise as ew
-from ..tensor import Tensor, apply, as_tensors
+from ..tensor import Tensor, as_tensors
 
 
 def _reduced(loss: Tensor, reduction: str) -> Tensor:
@@ -43,7 +43,7 @@ def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
     tensor(2., device='cpu')
     """
     p, t = _pair("mse_loss", prediction, target)
-    return _reduced(apply(ew.square, (p - t,)), reduction)
+    return _reduced(ew.square(p - t), reduction)
 
 
 def l1_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
@@ -68,7 +68,7 @@ def huber_loss(prediction: Any, target: Any, delta: float = 1.0, reduction: str 
         raise errors.bad_value("huber_loss", f"delta must be positive, not {delta}.")
     p, t = _pair("huber_loss", prediction, target)
     e = abs(p - t)
-    return _reduced(where(e <= delta, 0.5 * apply(ew.square, (e,)), delta * (e - 0.5 * delta)), reduction)
+    return _reduced(where(e <= delta, 0.5 * ew.square(e), delta * (e - 0.5 * delta)), reduction)
 
 
 def nll_loss(log_probabilities: Any, target: Any, reduction: str = "mean") -> Tensor:
@@ -119,7 +119,7 @@ def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
             f"shape) nor as classes (integers).",
         )
     log_p, t = _pair("cross_entropy", log_p, t)
-    never = apply(ew.logical_and, (t == 0, apply(ew.isinf, (log_p,))))  # 0 log 0 is 0
+    never = ew.logical_and(t == 0, ew.isinf(log_p))  # 0 log 0 is 0
     loss = -sum(where(never, 0, t * log_p), axis)
     return _reduced(loss, reduction)
 
@@ -132,7 +132,7 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = 
     tensor([   0., 1000.], device='cpu')
     """
     x, t = _pair("binary_cross_entropy_with_logits", logits, target)
-    return _reduced(apply(ew.softplus, (x,)) - x * t, reduction)
+    return _reduced(ew.softplus(x) - x * t, reduction)
 
 
 def dropout(x: Any, p: float = 0.5, training: bool = True) -> Tensor:
@@ -160,7 +160,7 @@ def layer_norm(x: Any, axes: tuple[int, ...], weight: Any = None, bias: Any = No
     """
     (x,) = as_tensors(x)
     wide = x.astype(np.float32) if is_16_bit(x.dtype) else x  # squares of 16-bit floats overflow
-    y = (wide - mean(wide, axes, keepdims=True)) / apply(ew.sqrt, (var(wide, axes, keepdims=True) + eps,))
+    y = (wide - mean(wide, axes, keepdims=True)) / ew.sqrt(var(wide, axes, keepdims=True) + eps)
     y = y.astype(x.dtype) if is_16_bit(x.dtype) else y
     y = y if weight is None else y * weight
     return y if bias is None else y + bias

@@ -12,7 +12,7 @@ from ..base import errors
 from ..functions.creation import ones, zeros
 from ..functions.elementwise import gelu
 from ..ops import elementwise as ew
-from ..tensor import Tensor, apply, as_tensors
+from ..tensor import Tensor, as_tensors, elementwise
 from . import functional as F
 from . import init
 from .module import Module
@@ -153,7 +153,7 @@ class _Activation(Module):
     op: Any = None
 
     def forward(self, x: Any) -> Tensor:
-        return apply(self.op, (x,))
+        return elementwise(self.op, (x,))
 
 
 class ReLU(_Activation):
@@ -240,7 +240,7 @@ class LeakyReLU(Module):
         self.negative_slope = negative_slope
 
     def forward(self, x: Any) -> Tensor:
-        return apply(ew.leaky_relu, (x, float(self.negative_slope)))
+        return ew.leaky_relu(x, float(self.negative_slope))
 
 
 class ELU(Module):
@@ -256,4 +256,4 @@ class ELU(Module):
         self.alpha = alpha
 
     def forward(self, x: Any) -> Tensor:
-        return apply(ew.elu, (x, float(self.alpha)))
+        return ew.elu(x, float(self.alpha))

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from ..base import errors
 from ..base.modes import no_grad, scoped
+from ..functions.creation import tensor
 from ..serialize import load, save
-from ..tensor import Tensor, tensor
+from ..tensor import Tensor
 
 T = TypeVar("T")
 

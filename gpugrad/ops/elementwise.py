@@ -35,6 +35,17 @@ def subtract(a, b, y):
     return 1, -1
 
 
+def _difference(a: Any, b: Any, out: Any) -> None:
+    np.subtract(a, b, out)
+    np.copyto(out, 0, where=a == b)
+
+
+@elementwise("{0} == {1} ? gg_type({0}, 0) : {0} - {1}", numpy=_difference, types=np.subtract, exact=True, public=False)
+def difference(a, b, y):
+    "a - b, and 0 for two equal infinities: what is left of a maximum that was subtracted."
+    return 1, -1
+
+
 @elementwise("{0} * {1}", exact=True)
 def multiply(a, b, y):
     "Product, a * b."
@@ -62,8 +73,9 @@ def remainder(a, b, y):
 
 @elementwise("gg_pow({0}, {1})", domain=((0.2, 3.0), (-2.0, 3.0)))
 def power(a, b, y):
-    "Power, a ** b. The derivative in a is exact at a = 0; the derivative in b is taken as 0 where a = 0."
-    return where(b == 0, 0, b * power(a, b - 1)), y * log(where(a == 0, 1, a))
+    "Power, a ** b. The derivative in a is exact at a = 0; the derivative in b at a = 0 is 0 for b >= 0, and infinite below."
+    at_zero = where(b < 0, -y, 0)  # the product of two infinities where y is one
+    return where(b == 0, 0, b * power(a, b - 1)), where(a == 0, at_zero, y * log(where(a == 0, 1, a)))
 
 
 @elementwise("-{0}", exact=True)
@@ -226,10 +238,11 @@ def arctan(x, y):
     return (reciprocal(1 + x * x),)
 
 
-@elementwise("gg_atan2({0}, {1})", domain=((-3.0, 3.0), (0.5, 3.0)), edges=((0.0, 1.0),))
+@elementwise("gg_atan2({0}, {1})", domain=((-3.0, 3.0), (0.5, 3.0)), edges=((0.0, 1.0),), kinks=((0.0, 0.0),))
 def arctan2(a, b, y):
-    "Angle of the point (b, a) in radians, from -pi to pi."
+    "Angle of the point (b, a) in radians, from -pi to pi; both derivatives are 0 at (0, 0) by convention."
     r = hypot(a, b)
+    r = where(r == 0, 1, r)
     return b / r / r, -(a / r / r)
 
 
@@ -471,7 +484,7 @@ def _relu(x, y):
     return (x > 0,)
 
 
-@compound(domain=((-3.0, 3.0), (0.01, 0.5)), kinks=((0.0, 0.1),))
+@compound(domain=((-3.0, 3.0), (0.01, 0.5)), kinks=((0.0, 0.1),), defaults={"negative_slope": 0.01})
 def leaky_relu(x, negative_slope):
     "x where positive, negative_slope * x elsewhere (also at 0, by convention)."
     return where(x > 0, x, negative_slope * x)
@@ -482,7 +495,7 @@ def _leaky_relu(x, negative_slope, y):
     return where(x > 0, 1, negative_slope), where(x > 0, 0, x)
 
 
-@compound(domain=((-3.0, 3.0), (0.5, 2.0)), kinks=((0.0, 0.7),))
+@compound(domain=((-3.0, 3.0), (0.5, 2.0)), kinks=((0.0, 0.7),), defaults={"alpha": 1.0})
 def elu(x, alpha):
     "Exponential linear unit: x where positive, alpha * (exp(x) - 1) elsewhere (also at 0, by convention)."
     return where(x > 0, x, alpha * expm1(x))

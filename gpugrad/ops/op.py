@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,7 +40,29 @@ class Loop(NamedTuple):
     carries: bool = False
 
 
-class Op:
+class Primitive:
+    """What both tables hold: an op that whoever knows one of its operands interprets."""
+
+    name: str
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        return bind(self, args, params)
+
+    def on_arrays(self, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """The value on numbers and NumPy arrays: what the other interpreters are tested against."""
+        raise NotImplementedError
+
+
+def bind(op: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+    """The one place where a call of an op is dispatched: to the first operand that interprets ops, else to NumPy."""
+    for a in args:
+        interpret = getattr(a, "__gpugrad_bind__", None)
+        if interpret is not None:
+            return interpret(op, args, params)
+    return op.on_arrays(args, params)
+
+
+class Op(Primitive):
     """One elementwise operation, declared once.
 
     name, params: as users write it. c: its text in C and CUDA, `{0}` being the first operand.
@@ -48,7 +70,10 @@ class Op:
     body: for a compound op, the same value written in other ops. numpy: a function taking (*inputs, out).
     types: the ufunc whose dtype rules hold, or a function of the operand types.
     exact: correctly rounded, so that its bits do not depend on the memory layout of its operands.
-    casts: it does nothing but convert. domain: the interval(s) on which it is sampled; edges: points to test where it is smooth; kinks: where it is not.
+    casts: it does nothing but convert. defaults: of parameters that may be left out.
+    domain: the interval(s) on which it is sampled; edges: points to test where it is smooth; kinks: where it is not.
+    reference: where its values can be had from somebody else, "scipy.special.erf"; NumPy's function of its name if not given.
+    tolerance: how many times wider than usual its tests must be, with the reason in the row. latex, infix: how it is written.
     """
 
     def __init__(
@@ -68,6 +93,11 @@ class Op:
         kinks: tuple[Any, ...] = (),
         public: bool = True,
         casts: bool = False,
+        defaults: Mapping[str, float] | None = None,
+        reference: str = "",
+        tolerance: float = 1.0,
+        latex: str = "",
+        infix: str = "",
     ) -> None:
         self.name = name
         self.params = tuple(params)
@@ -84,6 +114,11 @@ class Op:
         self.kinks = kinks
         self.public = public
         self.casts = casts
+        self.defaults = dict(defaults or {})
+        self.reference = reference
+        self.tolerance = tolerance
+        self.latex = latex
+        self.infix = infix
         self.is_ufunc = isinstance(numpy, np.ufunc)
         self.loops: dict[Types, Loop] = {}
 
@@ -96,12 +131,7 @@ class Op:
         self.rule = rule
         return rule
 
-    def __call__(self, *args: Any) -> Any:
-        """The dispatch point: whoever knows one of the operands interprets the op."""
-        for a in args:
-            interpret = getattr(a, "__gpugrad_elementwise__", None)
-            if interpret is not None:
-                return interpret(self, args)
+    def on_arrays(self, args: Sequence[Any], params: dict[str, Any]) -> Any:
         return evaluate(self, args)
 
     def loop(self, types: Types) -> Loop:

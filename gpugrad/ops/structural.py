@@ -1,10 +1,8 @@
 """The table of structural ops: those that move, select or contract elements.
 
-A row is a forward function on arrays, and a vjp written in ops, so that gradients of gradients need nothing more. A vjp
-is given the upstream gradient and the `Call`, and returns one contribution per input: a value, `At` (a gradient that is
-zero but at an index), `Zeroed` (the upstream gradient without the elements of an index), `Product`, `Masked` (a value, and the
-elements that took part), or None. Forward, an op that is linear (in all of its inputs together, or in each of them) is its
-own derivative, and declares just that; another has a jvp.
+A row is a forward function on arrays, and a vjp written in ops, so that gradients of gradients need nothing more. A vjp is given the
+upstream gradient, the `Call`, and for each input an `Accumulator` to write into, or None where no gradient is wanted. Forward, an op
+that is linear (in all of its inputs together, or in each of them) is its own derivative, and declares just that; another has a jvp.
 """
 
 from __future__ import annotations
@@ -13,50 +11,49 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..base.index import repeats
 from ..base.shapes import Shape, is_16_bit, summed_axes
 from . import elementwise as ew
-from .op import Masked
+from .op import Primitive, cast
 
 FLOAT32 = np.dtype(np.float32)
 
 
-class At(NamedTuple):
-    """A contribution to a larger gradient: `value` added at `index`, duplicates counted."""
-
-    index: Any
-    value: Any
-
-
-class Zeroed(NamedTuple):
-    """The upstream gradient with zeros at `index`: what the old value of a written array receives."""
-
-    index: Any
-
-
-class Product(NamedTuple):
-    """A contribution that is the matrix product of two values: made where the gradient is, or added to what is there."""
-
-    a: Any
-    b: Any
-
-
 class Call(NamedTuple):
-    """One call of a structural op, as its vjp sees it. inputs, output: None where the op does not keep them."""
+    """One call of a structural op, as its derivative sees it. inputs, output: None where the op does not keep them."""
 
     shapes: tuple[Shape, ...]
-    needs: tuple[bool, ...]
     inputs: tuple[Any, ...]
     output: Any
 
 
-class StructuralOp:
+class Accumulator(Protocol):
+    """Where the gradient of one input is summed: what a vjp writes into. `g` may be the upstream gradient itself."""
+
+    def add(self, g: Any, apart: bool = False) -> None:
+        """All of the gradient. apart: it must not share memory with the upstream gradient, which is about to be taken over."""
+
+    def add_at(self, index: Any, g: Any) -> None:
+        """A gradient that is zero but at an index, duplicates counted: no other element took part."""
+
+    def add_product(self, a: Any, b: Any) -> None:
+        """The matrix product of two values: made where the gradient is, or added to what is there."""
+
+    def add_where(self, chosen: Any, g: Any) -> None:
+        """The gradient of the elements that were chosen: no other took part."""
+
+    def take_over(self, g: Any, zero_at: Any) -> None:
+        """The upstream gradient without the elements of an index, which did not take part. Called last: its buffer may be reused."""
+
+
+class StructuralOp(Primitive):
     """One structural operation.
 
-    forward(xp, *arrays, **params) computes it; vjp(g, call, **params) is its reverse. linear: "jointly" in all inputs, in
+    forward(xp, *arrays, **params) computes it; vjp(g, call, into, **params) is its reverse. linear: "jointly" in all inputs, in
     "each" of them, or "". keeps: what the derivatives read, inputs by index, "y" the output; one that is linear in each keeps,
     for each gradient, the other inputs. moves: it only moves or sums elements, so that masks travel through it.
     """
@@ -81,11 +78,7 @@ class StructuralOp:
         self.tangent_rule = rule
         return rule
 
-    def __call__(self, *args: Any, **params: Any) -> Any:
-        for a in args:
-            interpret = getattr(a, "__gpugrad_structural__", None)
-            if interpret is not None:
-                return interpret(self, args, params)
+    def on_arrays(self, args: Sequence[Any], params: dict[str, Any]) -> Any:
         return self.forward(np, *(np.asarray(a) for a in args), **params)
 
     def __repr__(self) -> str:
@@ -117,8 +110,8 @@ def reshape(xp, x, *, shape):
 
 
 @reshape.vjp
-def _reshape(g, call, *, shape):
-    return (reshape(g, shape=call.shapes[0]),)
+def _reshape(g, call, into, *, shape):
+    into[0].add(reshape(g, shape=call.shapes[0]))
 
 
 @structural(moves=True)
@@ -128,8 +121,8 @@ def transpose(xp, x, *, axes):
 
 
 @transpose.vjp
-def _transpose(g, call, *, axes):
-    return (transpose(g, axes=tuple(sorted(range(len(axes)), key=axes.__getitem__))),)
+def _transpose(g, call, into, *, axes):
+    into[0].add(transpose(g, axes=tuple(sorted(range(len(axes)), key=axes.__getitem__))))
 
 
 @structural(moves=True)
@@ -139,8 +132,8 @@ def broadcast_to(xp, x, *, shape):
 
 
 @broadcast_to.vjp
-def _broadcast_to(g, call, *, shape):
-    return (sum_to(g, call.shapes[0]),)
+def _broadcast_to(g, call, into, *, shape):
+    into[0].add(sum_to(g, call.shapes[0]))
 
 
 @structural(moves=True)
@@ -150,8 +143,8 @@ def collect(xp, x, *, axes, keepdims):
 
 
 @collect.vjp
-def _collect(g, call, *, axes, keepdims):
-    return (spread(g, call.shapes[0], axes),)
+def _collect(g, call, into, *, axes, keepdims):
+    into[0].add(spread(g, call.shapes[0], axes))
 
 
 def spread(g: Any, shape: Shape, axes: tuple[int, ...]) -> Any:
@@ -177,15 +170,13 @@ def concatenate(xp, *xs, axis):
 
 
 @concatenate.vjp
-def _concatenate(g, call, *, axis):
-    parts = []
+def _concatenate(g, call, into, *, axis):
     start = 0
-    for shape, needed in zip(call.shapes, call.needs, strict=True):
+    for shape, to in zip(call.shapes, into, strict=True):
         stop = start + shape[axis]
-        index = (slice(None),) * axis + (slice(start, stop),)
-        parts.append(getitem(g, index=index) if needed else None)
+        if to is not None:
+            to.add(getitem(g, index=(*(slice(None),) * axis, slice(start, stop))))
         start = stop
-    return parts
 
 
 @structural(moves=True)
@@ -195,8 +186,8 @@ def to_device(xp, x, *, source, target):
 
 
 @to_device.vjp
-def _to_device(g, call, *, source, target):
-    return (to_device(g, source=target, target=source),)
+def _to_device(g, call, into, *, source, target):
+    into[0].add(to_device(g, source=target, target=source))
 
 
 # ----------------------------------------------------------------------------------------------- indexing
@@ -214,8 +205,8 @@ def getitem(xp, x, *, index):
 
 
 @getitem.vjp
-def _getitem(g, call, *, index):
-    return (At(index, g),)
+def _getitem(g, call, into, *, index):
+    into[0].add_at(index, g)
 
 
 @structural(moves=True)
@@ -227,15 +218,15 @@ def setitem(xp, x, v, *, index):
 
 
 @setitem.vjp
-def _setitem(g, call, *, index):
-    part = None
-    if call.needs[1]:
+def _setitem(g, call, into, *, index):
+    if into[1] is not None:
         part = getitem(g, index=index)
         winners = last_writers(call.shapes[0], index)
         if winners is not None:
-            part = ew.logical_and(part, winners) if part.dtype.kind == "b" else ew.where(winners, part, 0)
-        part = sum_to(part, call.shapes[1])
-    return Zeroed(index), part
+            part = ew.where(winners, part, 0)
+        into[1].add(sum_to(part, call.shapes[1]), apart=True)
+    if into[0] is not None:
+        into[0].take_over(g, zero_at=index)
 
 
 def last_writers(shape, index):
@@ -255,13 +246,21 @@ def last_writers(shape, index):
 def index_add(xp, x, v, *, index):
     "A copy of x with v added at an index, every duplicate counted."
     y = x.copy()
-    xp.add.at(y, index, v)
+    if repeats(index):
+        (xp.logical_or if y.dtype.kind == "b" else xp.add).at(y, index, v)
+    elif y.dtype.kind == "b":
+        y[index] |= v
+    else:
+        y[index] += v
     return y
 
 
 @index_add.vjp
-def _index_add(g, call, *, index):
-    return g, getitem(g, index=index)
+def _index_add(g, call, into, *, index):
+    if into[0] is not None:
+        into[0].add(g)
+    if into[1] is not None:
+        into[1].add(getitem(g, index=index))
 
 
 # --------------------------------------------------------------------------------- selection and accumulation
@@ -280,19 +279,21 @@ def _extreme(name, numpy_name):
         y = spread(call.output, x.shape, axes)
         # NaN is no one's equal: where the result is NaN, the NaNs share it.
         chosen = ew.logical_or(x == y, ew.logical_and(ew.isnan(x), ew.isnan(y)))
-        return chosen, collect(ew.where(chosen, np.ones((), x.dtype), 0), axes=axes, keepdims=True)
+        return chosen, collect(cast(np.dtype(np.int64))(chosen), axes=axes, keepdims=True)  # a count is exact in every dtype
 
     @op.vjp
-    def rule(g, call, *, axes, keepdims):
+    def rule(g, call, into, *, axes, keepdims):
         chosen, count = choice(call, axes)
-        share = reshape(g, shape=count.shape) / count
-        return (Masked(chosen, ew.where(chosen, broadcast_to(share, shape=chosen.shape), 0)),)
+        share = cast(g.dtype)(reshape(g, shape=count.shape) / count)
+        into[0].add_where(chosen, broadcast_to(share, shape=chosen.shape))
 
     @op.jvp
     def tangent(tangents, call, *, axes, keepdims):
         chosen, count = choice(call, axes)
-        total = collect(ew.where(chosen, tangents[0], 0), axes=axes, keepdims=True)
-        return reshape(total / count, shape=call.output.shape)
+        t = ew.where(chosen, tangents[0], 0)
+        wide = cast(FLOAT32)(t) if is_16_bit(t.dtype) else t
+        mean = reshape(collect(wide, axes=axes, keepdims=True), shape=count.shape) / count
+        return reshape(cast(t.dtype)(mean), shape=call.output.shape)
 
     return op
 
@@ -333,9 +334,9 @@ def cumsum(xp, x, *, axis):
 
 
 @cumsum.vjp
-def _cumsum(g, call, *, axis):
+def _cumsum(g, call, into, *, axis):
     back = (slice(None),) * axis + (slice(None, None, -1),)
-    return (getitem(cumsum(getitem(g, index=back), axis=axis), index=back),)
+    into[0].add(getitem(cumsum(getitem(g, index=back), axis=axis), index=back))
 
 
 # ----------------------------------------------------------------------------------------------- contraction
@@ -350,11 +351,15 @@ def matmul(xp, a, b):
 
 
 @matmul.vjp
-def _matmul(g, call):
+def _matmul(g, call, into):
     a, b = call.inputs
     sa, sb = call.shapes
     if len(sa) > 1 and len(sb) > 1 and sa[:-2] == sb[:-2]:
-        return Product(g, _t(b)) if call.needs[0] else None, Product(_t(a), g) if call.needs[1] else None
+        if into[0] is not None:
+            into[0].add_product(g, _t(b))
+        if into[1] is not None:
+            into[1].add_product(_t(a), g)
+        return
     if len(sa) == 1:  # a row: (k) is (1, k), and the result has lost that axis
         g = reshape(g, shape=(*g.shape[:-1], 1, *g.shape[-1:]) if len(sb) > 1 else (1,))
         if a is not None:
@@ -363,14 +368,12 @@ def _matmul(g, call):
         g = reshape(g, shape=(*g.shape, 1))
         if b is not None:
             b = reshape(b, shape=(*sb, 1))
-    ga = gb = None
-    if call.needs[0]:
+    if into[0] is not None:
         full = (1, *sa) if len(sa) == 1 else sa
-        ga = reshape(sum_to(matmul(g, _t(b)), full), shape=sa)
-    if call.needs[1]:
+        into[0].add(reshape(sum_to(matmul(g, _t(b)), full), shape=sa))
+    if into[1] is not None:
         full = (*sb, 1) if len(sb) == 1 else sb
-        gb = reshape(sum_to(matmul(_t(a), g), full), shape=sb)
-    return ga, gb
+        into[1].add(reshape(sum_to(matmul(_t(a), g), full), shape=sb))
 
 
 def _t(x):
@@ -389,12 +392,10 @@ def contract(xp, *xs, inputs, output):
 
 
 @contract.vjp
-def _contract(g, call, *, inputs, output):
+def _contract(g, call, into, *, inputs, output):
     sizes = {i: n for term, shape in zip(inputs, call.shapes, strict=True) for i, n in zip(term, shape, strict=True)}
-    result: list[Any] = []
-    for k, term in enumerate(inputs):
-        if not call.needs[k]:
-            result.append(None)
+    for k, (term, to) in enumerate(zip(inputs, into, strict=True)):
+        if to is None:
             continue
         others = [t for j, t in enumerate(inputs) if j != k]
         known = set(output).union(*others)
@@ -403,8 +404,7 @@ def _contract(g, call, *, inputs, output):
         if reached != term:
             part = reshape(part, shape=tuple(sizes[i] if i in known else 1 for i in term))
             part = broadcast_to(part, shape=call.shapes[k])
-        result.append(part)
-    return result
+        to.add(part)
 
 
 def kept(op: StructuralOp, needs: Sequence[bool]) -> tuple[list[int], bool]:

@@ -16,7 +16,7 @@ from ..base.config import PLAN_CACHE
 from ..base.forks import survive_fork
 from ..ops.op import Op
 from .program import Program
-from .symbols import BOOL, Adjoint, Graph, Sym, forward, reverse
+from .symbols import BOOL, Adjoint, Graph, Sym, forward, is_factor, reverse
 
 
 class Backward:
@@ -141,7 +141,7 @@ class Request(NamedTuple):
 class Plan:
     """What a structure needs to run: a forward program, and backward and dual programs made when first asked for."""
 
-    __slots__ = ("_backward", "_dual", "_needs", "expected", "forward", "key", "reached", "scalars")
+    __slots__ = ("_backward", "_dual", "_needs", "_nonlinear", "expected", "forward", "key", "reached", "scalars")
 
     def __init__(self, found: Any) -> None:
         self.key = found.key
@@ -149,6 +149,7 @@ class Plan:
         self.scalars = len(found.scalars)
         self._backward: dict[Request, Backward] = {}
         self._dual: dict[Any, Dual] = {}
+        self._nonlinear: bool | None = None
         self.expected: set[Any] = set()  # for which (shape, axes) its backward has been announced to the backend
         self._needs: dict[Any, Any] = {}
         nodes, inputs, root = self.symbols()
@@ -203,6 +204,20 @@ class Plan:
         if found is None:
             found = self._dual[moving, stored] = Dual(self, moving, stored)
         return found
+
+    @property
+    def nonlinear(self) -> bool:
+        """Whether a local gradient may be infinite or NaN: only then does it matter which elements took part."""
+        if self._nonlinear is None:
+            root = self.symbols()[2]
+            self._nonlinear = any(
+                is_factor(p)
+                for s in _differentiable(root)
+                if s.op is not None and s.op.rule is not None
+                for a, p in zip(s.args, s.op.rule(*s.args, s), strict=True)
+                if a.grad
+            )
+        return self._nonlinear
 
     def needs(self, wanted: tuple[int, ...], stored: bool) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
         """What backward reads: (the inputs to keep, by index; whether it reads the output; the inputs that it knows nothing of).

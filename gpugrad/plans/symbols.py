@@ -43,7 +43,7 @@ class Sym(Operators):
         self.number = len(graph.symbols)
         graph.symbols.append(self)
 
-    def __gpugrad_elementwise__(self, op: Op, args: Sequence[Any]) -> Sym:
+    def __gpugrad_bind__(self, op: Op, args: Sequence[Any], params: Any) -> Sym:
         return self.graph.apply(op, args)
 
     def __pow__(self, n: Any) -> Sym:
@@ -202,6 +202,11 @@ class Adjoint:
 
     def to(self, dtype: DType) -> Adjoint:
         return Adjoint(self.value.graph.convert(self.value, dtype), self.mask)
+
+
+def is_factor(partial: Any) -> bool:
+    """Whether a partial multiplies by what may be infinite or NaN: not a number, and not a mask."""
+    return isinstance(partial, Sym) and partial.kind != "const" and partial.dtype not in (BOOL, bool)
 
 
 def reverse(root: Sym, seed: Adjoint, wanted: Iterable[Sym]) -> dict[Sym, Adjoint]:

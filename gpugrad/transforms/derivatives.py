@@ -1,7 +1,8 @@
 """Functions of functions, with the names and arguments of JAX: `grad`, `value_and_grad`, `vjp`, `jvp`, `jacobian`, `hessian`, `hvp`.
 
-The function that is differentiated takes and returns tensors, in nested lists, tuples and dictionaries if it likes; numbers
-and arrays that it is called with become tensors (a list of numbers is a list of tensors). What comes back are tensors. Transforms nest: each differentiates with
+The function that is differentiated takes and returns tensors, in nested lists, tuples and dictionaries if it likes; numbers and arrays that
+it is called with become tensors (a list of numbers is a list of tensors). What comes in decides what comes out: called on plain data, a
+transform returns plain data of the same kind, NumPy's or CuPy's; called on tensors, tensors. Transforms nest: each differentiates with
 respect to inputs of its own, which are values on the tape, so that derivatives of different orders are never confused.
 """
 
@@ -9,25 +10,40 @@ from __future__ import annotations
 
 import functools
 import operator
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..backends.cpu.pool import is_whole
+from ..backends.devices import default_device
 from ..base import errors
+from ..base.frames import user_place
 from ..base.modes import enable_grad, grad_mode
 from ..base.shapes import is_float
-from ..core import forward as push
-from ..core import reverse as walk
-from ..core.closing import Leaf, reachable
-from ..core.pending import Value, filled
-from ..functions.creation import zeros
+from ..core.closing import close
+from ..core.forward import forward
+from ..core.nodes import Leaf, reachable
+from ..core.reverse import gradients_in
+from ..core.value import Value, filled
+from ..functions.creation import asarray, tensor, zeros
 from ..functions.reductions import sum
-from ..functions.shaping import stack
-from ..tensor import Tensor, reshape, tensor
+from ..functions.shaping import reshape, stack
+from ..tensor import Tensor
 
 _Argnums = int | Sequence[int]
+
+
+def _outside() -> int:
+    """The stacklevel of a warning that names the user's line."""
+    level, frame = 2, sys._getframe(2)
+    place = user_place()
+    while frame.f_back is not None and (frame.f_code.co_filename, frame.f_lineno) != place:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 class _Active(threading.local):
@@ -66,10 +82,34 @@ def _map(function: Callable[[Any], Any], tree: Any) -> Any:
 
 
 def _as_input(name: str, a: Any) -> Tensor:
-    t = a if isinstance(a, Tensor) else tensor(float(a) if type(a) in (int, bool) else a)
+    """An argument as a tensor; an array is shared, since nothing that is made of it outlives the call unread."""
+    if isinstance(a, Tensor):
+        t = a
+    elif type(a) in (int, bool):
+        t = tensor(float(a))
+    else:
+        t = asarray(a) if isinstance(a, np.ndarray) and default_device().name == "cpu" and a.dtype.isnative else tensor(a)
     if not is_float(t.dtype):
         raise errors.transform_needs_floats(name, t.dtype)
     return t
+
+
+def _is_plain(trees: Any) -> bool:
+    """Whether data hold no tensor: what is computed of them is handed back as plain data, too."""
+    return not any(isinstance(a, Tensor) for a in _leaves(trees))
+
+
+def _as_plain(t: Any) -> Any:
+    """A tensor as an array of NumPy's or CuPy's; as it is, if a gradient would be lost."""
+    if not isinstance(t, Tensor) or t.requires_grad:
+        return t
+    if t.device.name.startswith("cuda"):
+        return t.cupy()
+    array = close(t._value)
+    if t._value.owned and is_whole(array):  # nobody else has it, or will: the caller may write to it
+        t._value.owned = False
+        return array
+    return array.copy()
 
 
 class _Call:
@@ -81,8 +121,9 @@ class _Call:
 
     def __init__(
         self, name: str, f: Callable[..., Any], args: Sequence[Any], chosen: Sequence[int], kwargs: dict[str, Any], has_aux: bool,
-        tangents: Sequence[Tensor] = (),
+        tangents: Sequence[Tensor] = (), plain: bool = True,
     ) -> None:  # fmt: skip
+        self.plain = _is_plain([args[n] for n in chosen]) and plain
         given = [_map(lambda a: _as_input(name, a), args[n]) for n in chosen]
         self._made: set[Any] = set()  # leaves of this call
         outer = any(t.requires_grad for t in (*_leaves(given), *tangents))
@@ -92,7 +133,7 @@ class _Call:
         self.trees = given
         self.inputs: list[Value] = [t._value for t in _leaves(own)]
         for v in self.inputs if tangents else ():
-            v.closer(v)  # each is a node of its own, from which its tangent starts
+            close(v)  # each is a node of its own, from which its tangent starts
         handed = list(args)
         for n, tree in zip(chosen, own, strict=True):
             handed[n] = _map(lambda t: Tensor(t._value), tree)  # names of its own, which it may write to
@@ -123,16 +164,22 @@ class _Call:
 
     @staticmethod
     def _closed(t: Tensor) -> Value:
-        v = t._value
-        v.closer(v)
-        return v
+        close(t._value)
+        return t._value
 
-    def pull(self, upstream: Sequence[Tensor], retain: bool) -> list[Tensor]:
-        """The gradients of the inputs, given those of the outputs."""
-        roots = [(t._value, g._value) for t, g in zip(self.outputs, upstream, strict=True) if t.requires_grad]
+    def pull(
+        self, upstream: Sequence[Tensor | None], retain: bool, masks: Sequence[Tensor | None] | None = None
+    ) -> list[Tensor]:
+        """The gradients of the inputs, given those of the outputs (None: zero), and masks of the elements that take part."""
+        taking = masks or [None] * len(upstream)
+        roots = [
+            (t._value, g._value, m._value if m is not None else None)
+            for t, g, m in zip(self.outputs, upstream, taking, strict=True)
+            if t.requires_grad and g is not None
+        ]
         found: Sequence[Value | None] = [None] * len(self.inputs)
         if roots:
-            found = walk.gradients(roots, self.inputs, retain or self.recorded, self.recorded)
+            found = gradients_in(roots, self.inputs, retain or self.recorded, self.recorded)
         return [
             Tensor(g) if g is not None else zeros(v.shape, v.dtype, v.device)
             for g, v in zip(found, self.inputs, strict=True)
@@ -142,7 +189,7 @@ class _Call:
         """The tangents of the outputs, given those of the inputs."""
         seeds = {v.node: t._value for v, t in zip(self.inputs, tangents, strict=True)}
         roots = [t._value for t in self.outputs if t.requires_grad]
-        found = dict(zip(map(id, roots), push.push(roots, seeds, self.recorded), strict=True))
+        found = dict(zip(map(id, roots), forward(roots, seeds, self.recorded), strict=True))
         answers = []
         for t in self.outputs:
             v = found.get(id(t._value))
@@ -151,12 +198,28 @@ class _Call:
 
     def returned(self, tree: Any) -> Any:
         """What the function returned, as it is handed on: without a graph, unless that is recorded."""
-        return _map(lambda t: t if self.recorded or not isinstance(t, Tensor) else t.detach(), tree)
+        return self.handed(_map(lambda t: t if self.recorded or not isinstance(t, Tensor) else t.detach(), tree))
+
+    def handed(self, tree: Any) -> Any:
+        """Tensors as they are handed to the caller, who gave tensors or plain data."""
+        return _map(_as_plain, tree) if self.plain and not self.recorded else tree
 
     def arranged(self, gradients: Sequence[Any]) -> list[Any]:
         """Gradients in the nesting of the arguments."""
         rest = iter(gradients)
-        return [_rebuilt(tree, rest) for tree in self.trees]
+        return [self.handed(_rebuilt(tree, rest)) for tree in self.trees]
+
+    def warn_if_constant(self, name: str) -> None:
+        """Say so if no result depends on the inputs: a gradient of zeros is rarely what was wanted."""
+        ends = {v.node for v in self.inputs}
+        roots = [t._value.node for t in self.outputs if self._closed(t).requires_grad]
+        if not ends & set(reachable([n for n in roots if n is not None])) and not self.recorded:
+            warnings.warn(
+                f"gg.{name}: the result does not depend on the argument that it is differentiated with respect to, so its derivative is zero. "
+                f"Was it made with math.*, NumPy arrays, .item() or .detach()?",
+                RuntimeWarning,
+                stacklevel=_outside(),
+            )
 
 
 def _chosen(name: str, argnums: _Argnums, count: int) -> list[int]:
@@ -185,6 +248,7 @@ def value_and_grad(f: Callable[..., Any], argnums: _Argnums = 0, has_aux: bool =
         call = _Call("grad", f, args, _chosen("grad", argnums, len(args)), kwargs, has_aux)
         if len(call.outputs) != 1 or call.outputs[0].size != 1:
             raise errors.grad_of_many("grad", [t.shape for t in call.outputs])
+        call.warn_if_constant("grad")
         (y,) = call.outputs
         one = Tensor(filled(y.shape, 1, y.dtype if is_float(y.dtype) else np.dtype(float), y.device))
         gradients = call.arranged(call.pull([one], False))
@@ -224,15 +288,17 @@ def vjp(f: Callable[..., Any], *xs: Any, has_aux: bool = False) -> Any:
     (tensor([ 2., 40.], device='cpu'),)
     """
     call = _Call("vjp", f, xs, range(len(xs)), {}, has_aux)
+    call.warn_if_constant("vjp")
+    nested = isinstance(call.result, (list, tuple, dict))
 
     def pull(gradient: Any) -> tuple[Any, ...]:
-        given = list(_leaves(gradient)) if len(call.outputs) != 1 else [gradient]
+        given = list(_leaves(gradient)) if nested else [gradient]
         if len(given) != len(call.outputs):
             raise errors.bad_shape("vjp", f"{len(given)} gradients were given for {len(call.outputs)} results.")
         upstream = []
         for t, g in zip(call.outputs, given, strict=True):
             g = g if isinstance(g, Tensor) else tensor(g, t.dtype, t.device)
-            t._check_gradient(g)
+            t._check_gradient(g._value)
             upstream.append(g)
         return tuple(call.arranged(call.pull(upstream, True)))
 
@@ -256,8 +322,9 @@ def jvp(f: Callable[..., Any], xs: Sequence[Any], ts: Sequence[Any], has_aux: bo
         if not isinstance(given, (tuple, list)):
             raise errors.bad_type("jvp", f"{name} must be a tuple or list of arguments, not {type(given).__name__!r}.")
     tangents = _directions("jvp", xs, ts)
-    call = _Call("jvp", f, xs, range(len(xs)), {}, has_aux, tangents)
-    tangent = _rebuilt(call.result, iter(call.push(tangents)))
+    call = _Call("jvp", f, xs, range(len(xs)), {}, has_aux, tangents, _is_plain(ts))
+    call.warn_if_constant("jvp")
+    tangent = call.handed(_rebuilt(call.result, iter(call.push(tangents))))
     y = call.returned(call.result)
     return (y, tangent, call.returned(call.aux)) if has_aux else (y, tangent)
 
@@ -273,7 +340,7 @@ def _directions(name: str, xs: Any, ts: Any) -> list[Tensor]:
         t if isinstance(t, Tensor) else tensor(t, x.dtype, x.device) for t, x in zip(directions, likes, strict=True)
     ]
     for t, x in zip(found, likes, strict=True):
-        x._check_gradient(t)
+        x._check_gradient(t._value)
     return found
 
 
@@ -295,11 +362,15 @@ def jacobian(f: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]
         for k, y in enumerate(call.outputs):
             rows: list[list[Tensor]] = []
             for n in range(y.size):
-                upstream = [zeros(t.shape, t.dtype, t.device) for t in call.outputs]
-                one = np.zeros(y.size, y.dtype)
-                one[n] = 1
-                upstream[k] = tensor(one.reshape(y.shape), device=y.device)
-                rows.append(call.pull(upstream, True))
+                # One element takes part: the others contribute exactly 0, also where their own derivative is infinite.
+                one = np.zeros(y.size, bool)
+                one[n] = True
+                mask = tensor(one.reshape(y.shape), device=y.device)
+                upstream: list[Tensor | None] = [None] * len(call.outputs)
+                masks: list[Tensor | None] = [None] * len(call.outputs)
+                upstream[k] = mask.astype(y.dtype)
+                masks[k] = mask if y.size > 1 else None
+                rows.append(call.pull(upstream, True, masks))
             whole = [
                 reshape(stack([row[i] for row in rows]), (*y.shape, *v.shape))
                 if rows

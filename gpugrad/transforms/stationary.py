@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..base import errors
-from ..tensor import Tensor, tensor
+from ..functions.creation import tensor
+from ..tensor import Tensor
 from .derivatives import hessian, hvp, value_and_grad
 
 DENSE = 200  # up to so many variables the whole Hessian is made

@@ -1,0 +1,67 @@
+"""Where in the user's program a call comes from, and what happens to its result."""
+
+from __future__ import annotations
+
+import os
+import sys
+from opcode import opmap
+from types import FrameType
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+Place = tuple[str, int]  # a file and a line
+
+
+def user_place() -> Place:
+    """The file and line of the nearest caller outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((_PACKAGE, "<gpugrad")):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def user_line() -> str:
+    """The same, as messages show it."""
+    return "{}:{}".format(*user_place())
+
+
+_STORES = {opmap[name] for name in ("STORE_SUBSCR", "STORE_SLICE") if name in opmap}
+_SWAPS = {0, opmap["SWAP"]}  # what stands before it, and the inline caches of the operator itself
+
+
+def is_item_update(frame: FrameType) -> bool:
+    """Whether an in-place operator that a frame is executing belongs to ``x[i] += v``: what it returns is then written to x[i].
+
+    Python asks x[i] to add v to itself and hands the answer to ``x.__setitem__``; with ``row += v`` it only gives it a name.
+    """
+    code, at = frame.f_code.co_code, frame.f_lasti
+    if code[at] != opmap["BINARY_OP"]:
+        return False
+    at += 2
+    while at < len(code) and code[at] in _SWAPS:
+        at += 2
+    return at < len(code) and code[at] in _STORES
+
+
+def _self_test() -> bool:
+    seen: list[bool] = []
+
+    class Probe:
+        def __iadd__(self, other: int) -> Probe:
+            seen.append(is_item_update(sys._getframe(1)))
+            return self
+
+        def __getitem__(self, index: object) -> Probe:
+            return self
+
+        def __setitem__(self, index: object, value: Probe) -> None:
+            pass
+
+    x = Probe()
+    x[0] += 1
+    x[0:1] += 1
+    named = x[0]
+    named += 1
+    return seen == [True, True, False]
+
+
+KNOWS_ITEM_UPDATES = _self_test()  # an interpreter with other instructions: then every such write is refused, not lost

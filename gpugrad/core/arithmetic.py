@@ -1,0 +1,460 @@
+"""The two arithmetics of the passes over the tape: in place on arrays, and recorded on variables (create_graph).
+
+The passes and the rules are written once. What differs is how contributions to a gradient are summed (the accumulators) and how the
+derivative plan of a region is run. In place, each contribution is stored (the first), added (to a buffer that the pass owns) or passed on
+as it is. Recorded, everything is an op on variables, and can itself be differentiated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..backends.cpu.pool import is_whole
+from ..backends.protocol import Sink
+from ..base.config import config
+from ..base.counters import counters
+from ..base.index import is_basic, takes_all
+from ..base.shapes import DType, reduced, summed_axes
+from ..ops import elementwise as ew
+from ..ops.structural import collect, index_add, matmul, reshape, setitem, spread, sum_to, tangent
+from ..plans.plan import Backward, Dual
+from ..plans.program import identity
+from ..plans.symbols import BOOL, Sym
+from . import checks
+from .closing import close
+from .nodes import Leaf, Node, Region, Structural
+from .ownership import may_overwrite
+from .replay import on_variables
+from .value import Value, filled, held
+from .variable import Masked, Variable
+
+
+class Adjoint(NamedTuple):
+    """A gradient, or a tangent: its value, the mask of the elements that took part (None: all), both arrays or both variables.
+
+    owned: the array may be added to in place.
+    """
+
+    value: Any
+    mask: Any = None
+    owned: bool = False
+
+
+class Accumulator:
+    """Where the gradient of one node is summed. Rules write into it: see `gpugrad.ops.structural.Accumulator`.
+
+    value: what has arrived, None for nothing. mask: the elements that took part, None for all of them.
+    """
+
+    __slots__ = ("mask", "node", "owned", "value")
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.value: Any = None
+        self.mask: Any = None
+        self.owned = False
+
+    def adjoint(self) -> Adjoint | None:
+        return None if self.value is None else Adjoint(self.value, self.mask, self.owned)
+
+    def arrive(self, c: Adjoint) -> None:
+        """One more contribution."""
+        raise NotImplementedError
+
+    def add_where(self, chosen: Variable, g: Variable) -> None:
+        self.add(Masked(ew.where(chosen, g, 0), chosen))
+
+    def add(self, g: Any, apart: bool = False) -> None:
+        raise NotImplementedError
+
+    def _parts(self, g: Any) -> tuple[Variable, Variable | None]:
+        """The value and the mask of what a rule has made, the latter where it is of use."""
+        if type(g) is not Masked:
+            return g, None
+        return g.value, g.mask if self.node.wants_masks else None
+
+    def _loses(self, index: Any) -> bool:
+        """Whether elements outside of an index must be marked as not having taken part."""
+        return self.node.wants_masks and not (is_basic(index) and takes_all(index, self.node.shape))
+
+
+# ------------------------------------------------------------------------------------------------------- in place
+
+
+class InPlaceAccumulator(Accumulator):
+    """Sums arrays: stores the first, adds the later ones in place where the buffer is the pass's own."""
+
+    __slots__ = ()
+
+    def arrive(self, c: Adjoint) -> None:
+        if self.value is None:
+            self.value, self.mask, self.owned = c
+            return
+        backend = self.node.device.backend
+        array, mask = c.value, self._either(c.mask)
+        if not self.owned and c.owned:
+            self.value, array = array, self.value
+        elif not self.owned:
+            self.value = _copied(self.node, self.value)
+        self.owned = True
+        backend.accumulate(self.value, array)
+        self.mask = mask
+
+    def _either(self, mask: Any) -> Any:
+        """Where this mask or another is true: a new array. None if one of them is None."""
+        if self.mask is None or mask is None:
+            return None
+        both = self.node.device.backend.copy(self.mask)
+        self.node.device.backend.accumulate(both, mask)
+        return both
+
+    def buffer(self) -> tuple[Any, bool]:
+        """Memory for a contribution, and whether it is to be added to what is there: see `wrote`."""
+        if self.value is not None and self.owned:
+            return self.value, True
+        node = self.node
+        if type(node) is Leaf and node.slot is not None and node.slot.value is None:
+            return node.slot.buffer(node), False
+        return node.device.backend.empty(node.shape, node.dtype), False
+
+    def wrote(self, buffer: Any, mask: Any, added: bool) -> None:
+        """A contribution has been written to what `buffer` gave."""
+        if added:
+            self.mask = self._either(mask)
+        else:
+            self.arrive(Adjoint(buffer, mask, True))
+
+    def add(self, g: Any, apart: bool = False) -> None:
+        variable, mask = self._parts(g)
+        v = variable._value
+        array = close(v)
+        own = v.owned and is_whole(array)
+        if apart and not own:
+            array, own = self.node.device.backend.copy(array), True
+        self.arrive(Adjoint(array, None if mask is None else close(mask._value), own))
+
+    def add_at(self, index: Any, g: Any) -> None:
+        variable, mask = self._parts(g)
+        backend = self.node.device.backend
+        part = close(variable._value)
+        if self.value is None:
+            self.value = backend.full(self.node.shape, 0, self.node.dtype)
+            if mask is not None or self._loses(index):
+                self.mask = backend.full(self.node.shape, False, BOOL)
+        else:
+            if not self.owned:
+                self.value = _copied(self.node, self.value)
+            if self.mask is not None:
+                self.mask = backend.copy(self.mask)  # it may be shared with another gradient
+        self.owned = True
+        backend.scatter_add(self.value, index, part)
+        if self.mask is not None:
+            if mask is None:
+                backend.write(self.mask, index, backend.full((), True, BOOL))
+            else:
+                backend.scatter_add(self.mask, index, close(mask._value))
+
+    def add_product(self, a: Variable, b: Variable) -> None:
+        buffer, added = self.buffer()
+        self.node.device.backend.matmul(close(a._value), close(b._value), buffer, added)
+        self.wrote(buffer, None, added)
+
+    def take_over(self, g: Any, zero_at: Any) -> None:
+        variable, mask = self._parts(g)
+        backend = self.node.device.backend
+        array, m = close(variable._value), None if mask is None else close(mask._value)
+        if not (type(variable) is _Upstream and variable.owned):
+            array = backend.copy(array)
+            m = None if m is None else backend.copy(m)
+        backend.write(array, zero_at, backend.full((), 0, self.node.dtype))
+        if self._loses(zero_at):
+            m = backend.full(self.node.shape, True, BOOL) if m is None else m
+            backend.write(m, zero_at, backend.full((), False, BOOL))
+        self.arrive(Adjoint(array, m, True))
+
+
+class _Upstream(Variable):
+    """The gradient that a rule is given. owned: the pass owns its buffer, which an accumulator may take over."""
+
+    __slots__ = ("owned",)
+
+    def __init__(self, value: Value, owned: bool) -> None:
+        super().__init__(value)
+        self.owned = owned
+
+
+def _copied(node: Node, array: Any) -> Any:
+    buffer = node.device.backend.empty(node.shape, node.dtype)
+    node.device.backend.run(identity(node.dtype), node.shape, [array], (), [Sink(buffer)])
+    return buffer
+
+
+class InPlace:
+    """Gradients are arrays, and nothing is recorded."""
+
+    recorded = False
+
+    def accumulator(self, node: Node) -> InPlaceAccumulator:
+        return InPlaceAccumulator(node)
+
+    def in_slot(self, to: Accumulator) -> bool:
+        """Begin with the gradient that a leaf has already, if it can be added to in place."""
+        slot = to.node.slot
+        if slot is None or slot.value is None or not may_overwrite((slot.value,)):
+            return False
+        to.value, to.owned = slot.value.array, True
+        return True
+
+    def adjoint(self, g: Value, mask: Value | None) -> Adjoint:
+        return Adjoint(close(g), None if mask is None else close(mask))
+
+    def as_value(self, a: Adjoint, node: Node) -> Value:
+        """A gradient as a value, for a hook or a slot."""
+        return held(a.value, node.device, a.owned)
+
+    def own(self, leaf: Leaf, a: Adjoint | None) -> Adjoint:
+        """The gradient of a leaf in a buffer of its own; zeros for one that nothing has reached."""
+        if a is not None and a.owned:
+            return a
+        assert leaf.slot is not None
+        buffer = leaf.slot.buffer(leaf)
+        source = leaf.device.backend.full((), 0, leaf.dtype) if a is None else a.value
+        leaf.device.backend.run(identity(leaf.dtype), leaf.shape, [source], (), [Sink(buffer)])
+        return Adjoint(buffer, None, True)
+
+    def upstream(self, g: Adjoint, moves: bool, node: Node) -> Any:
+        variable = _Upstream(held(g.value, node.device), g.owned)
+        if g.mask is None or not moves:
+            return variable
+        return Masked(variable, Variable(held(g.mask, node.device)))
+
+    def variable(self, a: Value) -> Variable:
+        return Variable(a)
+
+    def output(self, node: Structural) -> Variable:
+        return Variable(held(node.output, node.device))
+
+    def region_vjp(
+        self, node: Region, plan: Backward, g: Adjoint, asked: Sequence[tuple[int, Any]], extra: Sequence[tuple[int, Any]]
+    ) -> None:
+        """Run the backward plan of a region; its outputs go where they are asked for, stored or added by the kernel itself."""
+        counters.backward += 1
+        backend, extent = node.device.backend, node.extent
+        if config._debug:
+            checks.check_borrowed(node.saved.values())
+        upstream, mask, single = g.value, g.mask, g.owned and node.axes is None and sum(plan.alias) == 1
+        if node.axes is not None:
+            kept = reduced(extent, node.axes, True)
+            upstream = upstream.reshape(kept)
+            mask = mask.reshape(kept) if mask is not None else None
+            if any(plan.alias):  # what is passed on must be repeated here; a plan does it by itself
+                upstream = backend.xp.broadcast_to(upstream, extent)
+                mask = backend.xp.broadcast_to(mask, extent) if mask is not None else None
+        sinks: list[Sink] = []
+        copies: list[tuple[DType, Any, Sink]] = []  # outputs that are the upstream gradient, or its mask, itself
+
+        def write(buffer: Any, place: int | None, source: Any, add: bool = False) -> None:
+            over: tuple[int, ...] = ()
+            if buffer.shape != extent:
+                over = summed_axes(buffer.shape, extent)
+                buffer = buffer.reshape(reduced(extent, over, True))
+            if place is None:
+                copies.append((buffer.dtype, source, Sink(buffer, over, add)))
+            else:
+                sinks.append(Sink(buffer, over, add))
+
+        passed: list[tuple[Any, Adjoint]] = []
+        written: list[tuple[Any, Any, Any, bool]] = []
+        for k, (n, to) in enumerate(asked):
+            if plan.values[k] is None:
+                continue
+            place, mask_place = plan.places[k]
+            if plan.alias[k] and node.shapes[n] == extent and type(to.node) is not Leaf:
+                passed.append((to, Adjoint(upstream, mask if plan.masks[k] is not None else None, single)))
+                continue
+            buffer, add = to.buffer()
+            write(buffer, place, upstream, add)
+            new_mask = None
+            if plan.masks[k] is not None:
+                new_mask = backend.empty(node.shapes[n], BOOL)
+                write(new_mask, mask_place, mask)
+            written.append((to, buffer, new_mask, add))
+        inside: list[tuple[Any, Any]] = []
+        for k, (_, receive) in enumerate(extra, len(asked)):
+            value = plan.values[k]
+            if value is not None:
+                buffer = backend.empty(extent, value.dtype)
+                write(buffer, plan.places[k][0], upstream)
+                inside.append((receive, buffer))
+        if sinks:
+            known: dict[Any, Any] = {"g": upstream, "m": mask, "y": node.output}
+            arrays = [known[s] if type(s) is str else node.saved[s[1]].array for s in plan.program.sources]
+            backend.run(plan.program, extent, arrays, node.scalars, sinks)
+        for dtype, source, sink in copies:
+            backend.run(identity(dtype), extent, [source], (), [sink])
+        for to, buffer, new_mask, add in written:  # only now has anything been computed
+            to.wrote(buffer, new_mask, add)
+        for to, c in passed:
+            to.arrive(c)
+        for receive, buffer in inside:
+            receive(held(buffer, node.device, True))
+        if config._debug:
+            made = [c.value for _, c in passed] + [w[1] for w in written if not w[3]]
+            checks.check_gradients(node, made, [upstream])
+
+    def region_jvp(self, node: Region, plan: Dual, moving: Mapping[int, Adjoint]) -> Adjoint:
+        """Run the tangent plan of a region."""
+        backend = node.device.backend
+        arrays: list[Any] = []
+        for source in plan.program.sources:
+            if source == "y":
+                arrays.append(node.output)
+            else:
+                kind, n = source
+                v = moving[n].value._value if kind == "t" else moving[n].mask._value if kind == "m" else node.saved[n]
+                arrays.append(close(v))
+        outputs = [backend.empty(node.shape, dtype) for dtype in plan.program.dtypes]
+        axes = node.axes or ()
+        sinks = [Sink(a.reshape(reduced(node.extent, axes, True)), axes) for a in outputs]
+        backend.run(plan.program, node.extent, arrays, node.scalars, sinks)
+        if config._debug:
+            checks.check_gradients(node, outputs[:1], [t.value._value.array for t in moving.values()])
+        found = [Variable(held(a, node.device, True)) for a in outputs]
+        return Adjoint(found[0], found[1] if plan.mask is not None else None)
+
+    def structural_jvp(self, node: Structural, arrived: Sequence[Adjoint | None]) -> Adjoint:
+        return _structural_jvp(self, node, arrived)
+
+
+# ------------------------------------------------------------------------------------------------------- recorded
+
+
+class RecordedAccumulator(Accumulator):
+    """Sums variables. Masks are constants: they are not recorded."""
+
+    __slots__ = ()
+
+    def arrive(self, c: Adjoint) -> None:
+        if self.value is None:
+            self.value, self.mask = c.value, c.mask
+            return
+        both = self.mask is not None and c.mask is not None
+        self.mask = ew.logical_or(self.mask, c.mask) if both else None
+        self.value = self.value + c.value
+
+    def add(self, g: Any, apart: bool = False) -> None:
+        self.arrive(Adjoint(*self._parts(g)))
+
+    def add_at(self, index: Any, g: Any) -> None:
+        value, mask = self._parts(g)
+        node = self.node
+        zeros = Variable(filled(node.shape, 0, node.dtype, node.device))
+        if mask is None and self._loses(index):
+            mask = Variable(filled(value.shape, True, BOOL, node.device))
+        if mask is not None:
+            mask = index_add(Variable(filled(node.shape, False, BOOL, node.device)), mask, index=index)
+        self.arrive(Adjoint(index_add(zeros, value, index=index), mask))
+
+    def add_product(self, a: Variable, b: Variable) -> None:
+        self.arrive(Adjoint(matmul(a, b)))
+
+    def take_over(self, g: Any, zero_at: Any) -> None:
+        value, mask = self._parts(g)
+        node = self.node
+        if self._loses(zero_at):
+            whole = Variable(filled(node.shape, True, BOOL, node.device)) if mask is None else mask
+            mask = setitem(whole, np.zeros((), BOOL), index=zero_at)
+        self.arrive(Adjoint(setitem(value, np.zeros((), node.dtype), index=zero_at), mask))
+
+
+class Recorded:
+    """Gradients are variables, and every step is an op that can be differentiated again."""
+
+    recorded = True
+
+    def accumulator(self, node: Node) -> RecordedAccumulator:
+        return RecordedAccumulator(node)
+
+    def in_slot(self, to: Accumulator) -> bool:
+        return False
+
+    def adjoint(self, g: Value, mask: Value | None) -> Adjoint:
+        return Adjoint(Variable(g), None if mask is None else Variable(mask))
+
+    def as_value(self, a: Adjoint, node: Node) -> Value:
+        value: Value = a.value._value
+        return value
+
+    def own(self, leaf: Leaf, a: Adjoint | None) -> Adjoint:
+        return Adjoint(Variable(filled(leaf.shape, 0, leaf.dtype, leaf.device))) if a is None else a
+
+    def upstream(self, g: Adjoint, moves: bool, node: Node) -> Any:
+        return g.value if g.mask is None or not moves else Masked(g.value, g.mask)
+
+    def variable(self, a: Value) -> Variable:
+        return Variable(a)
+
+    def output(self, node: Structural) -> Variable:
+        return Variable(held(node.output, node.device, requires_grad=True, node=node))
+
+    def region_vjp(
+        self, node: Region, plan: Backward, g: Adjoint, asked: Sequence[tuple[int, Any]], extra: Sequence[tuple[int, Any]]
+    ) -> None:
+        """The symbols of the backward plan of a region, on variables."""
+        counters.backward += 1
+        upstream, mask = g.value, g.mask
+        if node.axes is not None:
+            upstream = spread(upstream, node.extent, node.axes)
+            mask = spread(mask, node.extent, node.axes) if mask is not None else None
+        seeds = {plan.upstream: upstream}
+        if plan.upstream_mask is not None:
+            seeds[plan.upstream_mask] = mask
+        known = on_variables(node, [*plan.values, *plan.masks], seeds, plan.names, plan.nodes)
+        for k, (n, to) in enumerate(asked):
+            value, m = plan.values[k], plan.masks[k]
+            if value is not None:
+                shape = node.shapes[n]
+                to.arrive(Adjoint(sum_to(known[value], shape), sum_to(known[m], shape) if m is not None else None))
+        for k, (_, receive) in enumerate(extra, len(asked)):
+            value = plan.values[k]
+            if value is not None:
+                receive(known[value]._value)
+
+    def region_jvp(self, node: Region, plan: Dual, moving: Mapping[int, Adjoint]) -> Adjoint:
+        """The symbols of the tangent plan of a region, on variables."""
+        seeds = {s: moving[n].value for n, s in plan.tangents.items()}
+        seeds |= {s: m for n, s in plan.masks.items() if (m := moving[n].mask) is not None}
+        known = on_variables(node, [plan.value, plan.mask], seeds, plan.names, plan.nodes)
+
+        def whole(s: Sym) -> Variable:
+            v: Variable = known[s]
+            return v if node.axes is None else reshape(collect(v, axes=node.axes, keepdims=True), shape=node.shape)
+
+        assert plan.value is not None
+        return Adjoint(whole(plan.value), whole(plan.mask) if plan.mask is not None else None)
+
+    def structural_jvp(self, node: Structural, arrived: Sequence[Adjoint | None]) -> Adjoint:
+        return _structural_jvp(self, node, arrived)
+
+
+Arithmetic = InPlace | Recorded
+
+
+def _structural_jvp(arithmetic: Arithmetic, node: Structural, arrived: Sequence[Adjoint | None]) -> Adjoint:
+    """The tangent of a structural op, and the mask moved in the same way."""
+    record = node.call(arithmetic)
+    value = tangent(node.op, [t.value if t is not None else None for t in arrived], record, node.params)
+    mask = None
+    if node.op.moves and any(t is None or t.mask is not None for t in arrived):
+        mask = tangent(node.op, [_taking(t) for t in arrived], record, node.params)
+    return Adjoint(value, mask)
+
+
+def _taking(t: Adjoint | None) -> Variable | None:
+    """The elements of an input that take part: those of its mask, all, or (None) none of them."""
+    if t is None:
+        return None
+    return t.mask if t.mask is not None else Variable(filled(t.value.shape, True, BOOL, t.value.device))

@@ -1,0 +1,312 @@
+"""The tape: its nodes, and the slots where gradients are kept.
+
+The tape is not a list: it is the nodes reachable from a value. Each is numbered when it is made, so that numbers are a
+topological order. There are three kinds: a `Leaf` (its gradient goes to a slot), a `Region` (elementwise ops, possibly summed at
+the end) and a `Structural` op. A node knows its derivative: `vjp` takes the gradient of its value to its targets, `jvp` the
+tangents of its targets to its value. Both are written once, for two arithmetics: on arrays, and on variables that are recorded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..backends.protocol import Like, Sink
+from ..base import errors
+from ..base.config import config
+from ..base.modes import scope
+from ..base.shapes import Shape, reduced, summed_axes
+from ..ops.structural import Call, StructuralOp, kept
+from ..plans.plan import Backward, Plan, Request
+from ..plans.program import Program
+from .ownership import spare_of
+from .value import Value
+
+_numbers = itertools.count()
+Hook = Callable[[Value], "Value | None"]
+
+
+class Progress:
+    """How far a backward pass has come that changes gradients in place: they are valid again when it is done."""
+
+    __slots__ = ("done", "reason")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.reason = "it was interrupted"
+
+
+class Slot:
+    """Where the gradient of a tensor is kept. A tensor and its value both point here; it points to neither.
+
+    value: the gradient. spare: the buffer of the last one, for the next to be written to. progress: the pass that changed it last.
+    hooks: of a leaf, whatever value it has. epoch: how often it was cleared.
+    label, path: the name that the user gave the tensor, and its path as a parameter; not there if it has none.
+    """
+
+    __slots__ = ("__weakref__", "epoch", "hooks", "label", "path", "progress", "spare", "value")
+    label: str
+    path: str
+    _writes = 0  # a slice of a gradient is not outdated by the next one: see `gpugrad.tensor.View`
+
+    def __init__(self) -> None:
+        self.hooks: list[Hook] = []
+        self.epoch = 0
+        self.value: Value | None = None
+        self.spare: Any = None
+        self.progress: Progress | None = None
+
+    def clear(self) -> None:
+        """Forget the gradient, keep its buffer: no pass over memory."""
+        if self.value is not None:
+            self.spare = spare_of(self.value)
+        self.value = None
+        self.progress = None
+        self.epoch += 1
+
+    def buffer(self, like: Node) -> Any:
+        """Memory for the next gradient: the spare buffer if nobody else can see it."""
+        # The spare is looked at where it lies: a name of its own would be one reference more than `sole_owner` expects.
+        if self.spare is not None:
+            if self.spare.shape == like.shape and self.spare.dtype == like.dtype and like.device.backend.sole_owner(self.spare):
+                spare, self.spare = self.spare, None
+                return spare
+            self.spare = None
+        return like.device.backend.empty(like.shape, like.dtype)
+
+
+class Node:
+    """What every node of the tape has.
+
+    shape, dtype, device: of its value, and so of the gradient that arrives. targets: the nodes that its gradients go to. hooks:
+    called with the gradient once it is known. slot: where `retain_grad` wants it kept. wants_masks: whether a mask that arrives
+    here can make a difference. made: its value, while somebody has it.
+    label: the name that the user gave its value; scope: the module that made it. They are not there if there is none.
+    """
+
+    __slots__ = (
+        "__weakref__", "device", "dtype", "freed", "hooks", "label", "line", "made", "number", "scope", "shape", "slot", "targets",
+        "wants_masks",
+    )  # fmt: skip
+
+    label: str
+    scope: str
+    name = "node"
+
+    def __init__(self, value: Value, targets: tuple[Node | None, ...]) -> None:
+        self.number = next(_numbers)
+        self.shape = value.shape
+        self.dtype = value.dtype
+        self.device = value.device
+        self.targets = targets
+        self.line = value.line
+        self.made = weakref.ref(value)
+        if config._noting:
+            self.scope = scope.path
+        self.hooks: list[Hook] = []
+        self.slot: Slot | None = None
+        self.freed = False
+        self.wants_masks = False
+
+    def vjp(self, g: Any, into: Any) -> None:
+        """Send local gradient times upstream gradient `g` to the accumulators of the targets: `into(target)`, None if not wanted."""
+
+    def jvp(self, arrived: Sequence[Any], arithmetic: Any) -> Any:
+        """The tangent of the value, given those of the targets (None: zero); None if it is zero."""
+
+    def find(self, v: Value) -> int:
+        """Where `v` stands among the interior nodes."""
+        raise ValueError("no interior node")
+
+    def free(self) -> None:
+        """Let go of everything that was kept for backward."""
+        self.freed = True
+        self.targets = ()
+
+
+class Leaf(Node):
+    """A variable with no inputs. Several may share a slot: the values that one name has had."""
+
+    __slots__ = ()
+    name = "leaf"
+
+    def __init__(self, value: Value, slot: Slot) -> None:
+        super().__init__(value, ())
+        self.slot = slot
+        self.hooks = slot.hooks
+
+    def free(self) -> None:
+        """A leaf keeps nothing and is never used up."""
+
+
+_NOTHING: dict[int, Any] = {}  # shared, and never written to
+
+
+class Region(Node):
+    """A closed elementwise expression: one node, whatever number of ops it holds.
+
+    extent: the shape of its ops. axes: what the last one was summed over, None if it was not. scalars: the Python numbers.
+    shapes, dtypes: of its inputs. wanted: the inputs that a gradient can flow to, aligned with `targets`. saved: the inputs that
+    backward reads. output: the buffer it wrote, if backward reads it. interior: weak references to the values computed on the
+    way. retained: the slots of those of which `retain_grad` was asked.
+    For whoever looks at it, others: the inputs that backward knows nothing of, while somebody has them; labels, scopes: the names
+    that ops, or ~inputs, were given, and the modules that ops were called in.
+    """
+
+    __slots__ = (
+        "axes", "dtypes", "extent", "interior", "labels", "others", "output", "plan", "retained", "saved", "scalars", "scopes",
+        "shapes", "wanted",
+    )  # fmt: skip
+    name = "region"
+
+    def __init__(
+        self, value: Value, array: Any, plan: Plan, found: Any, interior: Sequence[Value], extent: Shape,
+        axes: tuple[int, ...] | None,
+    ) -> None:  # fmt: skip
+        inputs = found.inputs
+        wanted = plan.reached
+        super().__init__(value, tuple([inputs[n].node for n in wanted]))
+        self.plan = plan
+        self.scalars = found.scalars
+        self.extent = extent
+        self.axes = axes
+        self.wanted = wanted
+        self.shapes = [a.shape for a in inputs]
+        self.dtypes = [a.dtype for a in inputs]
+        self.wants_masks = plan.nonlinear or any([t.wants_masks for t in self.targets])
+        keep, reads_output, rest = plan.needs(wanted, axes is None)
+        self.saved = {n: inputs[n] for n in keep}
+        self.others = {n: weakref.ref(inputs[n]) for n in rest} if rest else _NOTHING
+        self.labels: dict[int, str] = _NOTHING
+        self.scopes: dict[int, str] = _NOTHING
+        if Value.labelled:
+            self.labels = {n: v.label for n, v in enumerate(found.nodes) if hasattr(v, "label")}
+            self.labels |= {~n: a.label for n, a in enumerate(inputs) if hasattr(a, "label")}
+        if Value.scoped:
+            self.scopes = {n: v.scope for n, v in enumerate(found.nodes) if hasattr(v, "scope")}
+        self.output = array if reads_output else None
+        self.interior = list(map(weakref.ref, interior))
+        self.retained: dict[int, Slot] = {}
+
+    def vjp(self, g: Any, into: Any) -> None:
+        asked = [(n, to) for n, t in zip(self.wanted, self.targets, strict=True) if (to := into(t)) is not None]
+        extra = into.interior(self)
+        masks = tuple([to.node.wants_masks for _, to in asked])
+        request = Request(
+            tuple([n for n, _ in asked]), masks, tuple([n for n, _ in extra]), g.mask is not None, self.axes is None
+        )
+        into.arithmetic.region_vjp(self, self.plan.backward(request), g, asked, extra)
+
+    def jvp(self, arrived: Sequence[Any], arithmetic: Any) -> Any:
+        moving = {n: t for n, t in zip(self.wanted, arrived, strict=True) if t is not None}
+        plan = self.plan.dual(tuple((n, t.mask is not None) for n, t in moving.items()), self.axes is None)
+        if plan.value is None:
+            return None
+        if plan.alias is not None and self.axes is None and self.shapes[plan.alias] == self.extent:
+            return moving[plan.alias]
+        return arithmetic.region_jvp(self, plan, moving)
+
+    def find(self, v: Value) -> int:
+        return next(n for n, r in enumerate(self.interior) if r() is v)
+
+    def free(self) -> None:
+        super().free()
+        self.saved = {}
+        self.output = None
+
+    def default_backward(self) -> Backward:
+        """The plan of the usual pass: every gradient, no masks."""
+        return self.plan.backward(Request(self.wanted, (False,) * len(self.wanted), (), False, self.axes is None))
+
+    def kernels(self) -> list[tuple[Program, Shape, list[Any], list[Sink]]]:
+        """What runs it forward, and backward in the usual pass, on arrays that are contiguous: for reading."""
+        inputs = [Like(s, d) for s, d in zip(self.shapes, self.dtypes, strict=True)]
+        output = Like(self.extent if self.axes is None else reduced(self.extent, self.axes, True), self.dtype)
+        sources = [inputs[s[1]] for s in self.plan.forward.sources]
+        program, arrays, sinks = usual_backward(self.plan, self.extent, self.axes, inputs, output)
+        return [
+            (self.plan.forward, self.extent, sources, [Sink(output, self.axes or ())]),
+            (program, self.extent, arrays, sinks),
+        ]
+
+    def describe(self) -> str:
+        """The ops of the region, for messages."""
+        names = [op.name for op, _ in self.plan.calls()] + (["sum"] if self.axes is not None else [])
+        return f"a region of {len(names)} ops ({', '.join(names[:8])}{', ...' if len(names) > 8 else ''})"
+
+
+def usual_backward(
+    plan: Plan, extent: Shape, axes: tuple[int, ...] | None, inputs: Sequence[Any], output: Any
+) -> tuple[Program, list[Any], list[Sink]]:
+    """What the usual pass runs for a region: every gradient stored, no masks. inputs, output: arrays, or `Like` them."""
+    kept_shape = extent if axes is None else reduced(extent, axes, True)
+    backward = plan.backward(Request(plan.reached, (False,) * len(plan.reached), (), False, axes is None))
+    known: dict[Any, Any] = {("x", n): a for n, a in enumerate(inputs)} | {"y": output, "g": Like(kept_shape, output.dtype)}
+    sinks = []
+    for n, value, (place, _) in zip(plan.reached, backward.values, backward.places, strict=True):
+        if value is not None and place is not None:
+            over = summed_axes(inputs[n].shape, extent) if inputs[n].shape != extent else ()
+            sinks.append(Sink(Like(reduced(extent, over, True), inputs[n].dtype), over))
+    return backward.program, [known[s] for s in backward.program.sources], sinks
+
+
+class Structural(Node):
+    """A call of a structural op. inputs: those that its derivative reads. others: the rest, while somebody has them."""
+
+    __slots__ = ("inputs", "op", "others", "output", "params", "shapes")
+
+    def __init__(self, op: StructuralOp, inputs: Sequence[Value], params: dict[str, Any], output: Value) -> None:
+        super().__init__(output, tuple([a.node if a.requires_grad else None for a in inputs]))
+        keep, reads_output = kept(op, [a.requires_grad for a in inputs])
+        self.op = op
+        self.params = params
+        self.shapes = tuple([a.shape for a in inputs])
+        self.inputs: tuple[Value | None, ...] = tuple([a if n in keep else None for n, a in enumerate(inputs)])
+        self.others = {n: weakref.ref(a) for n, a in enumerate(inputs) if n not in keep and not a.requires_grad}
+        self.output = output.array if reads_output else None
+        self.wants_masks = op.moves and any([t is not None and t.wants_masks for t in self.targets])
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # the other kinds have a constant
+        return self.op.name
+
+    def vjp(self, g: Any, into: Any) -> None:
+        self.send(g, [into(t) if t is not None else None for t in self.targets], into.arithmetic)
+
+    def send(self, g: Any, receivers: Sequence[Any], arithmetic: Any) -> None:
+        """Run the rule of the op: each receiver that is not None gets the gradient of its input."""
+        assert self.op.rule is not None
+        self.op.rule(arithmetic.upstream(g, self.op.moves, self), self.call(arithmetic), receivers, **self.params)
+
+    def jvp(self, arrived: Sequence[Any], arithmetic: Any) -> Any:
+        return arithmetic.structural_jvp(self, arrived)
+
+    def call(self, arithmetic: Any) -> Call:
+        """The call as a rule sees it: what was kept, as variables."""
+        inputs = tuple([None if a is None else arithmetic.variable(a) for a in self.inputs])
+        return Call(self.shapes, inputs, None if self.output is None else arithmetic.output(self))
+
+    def free(self) -> None:
+        super().free()
+        self.inputs = ()
+        self.output = None
+
+
+def reachable(roots: Sequence[Node]) -> list[Node]:
+    """The nodes below `roots`, lowest number first. Iterative: a graph may be a million nodes deep."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        for t in stack.pop().targets:
+            if t is not None and t not in seen:
+                seen.add(t)
+                stack.append(t)
+    return sorted(seen, key=lambda n: n.number)
+
+
+def check_not_freed(node: Node) -> None:
+    """Raise GraphError if what a pass needs of a node is gone."""
+    if node.freed:
+        raise errors.graph_freed(node.name)

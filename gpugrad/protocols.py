@@ -1,0 +1,137 @@
+"""NumPy's and CuPy's protocols: their functions on tensors are the ops and functions of gpugrad, found in tables."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .base import errors
+from .coerce import on_host
+from .core.variable import Variable
+from .interop import Leaving
+from .ops import elementwise as ew
+from .ops.op import TABLE
+
+UFUNCS: dict[Any, Callable[..., Any]] = {op.numpy: op for op in TABLE.values() if op.is_ufunc}
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}  # NumPy's function: gpugrad's; entered where those are defined (NEP 18)
+REDUCTIONS: dict[Any, Callable[..., Any]] = {}  # the ufunc whose `reduce` it is: gpugrad's function
+_CUPY_NAMES = {"true_divide": ew.divide, "abs": ew.absolute}
+
+# They ask for nothing but shapes and dtypes, and always answer.
+_QUESTIONS = {
+    np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast, np.min_scalar_type, np.common_type,
+    np.may_share_memory, np.shares_memory,
+}  # fmt: skip
+
+
+class Protocols(Leaving):
+    """What NumPy and CuPy call when one of their functions is given a tensor."""
+
+    __slots__ = ()
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        (out,) = kwargs.pop("out", (None,)) if len(kwargs.get("out", (None,))) == 1 else (None,)
+        ours = UFUNCS.get(ufunc) if method == "__call__" else REDUCTIONS.get(ufunc) if method == "reduce" else None
+        if method == "reduce":
+            kwargs = {"axis": 0} | {k: v for k, v in kwargs.items() if not (k == "dtype" and v is None)}
+        if ours is not None and all(k in _parameters(ours) for k in kwargs):
+            return _into(out, ours(*inputs, **kwargs), ufunc.__name__)
+        name = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
+        detail = f" with {', '.join(f'{k}=' for k in sorted(kwargs))}" if ours is not None else ""
+        call = getattr(ufunc, method)
+        return _into(out, _on_arrays(call, name + detail, inputs, kwargs, ours is not None and not kwargs), ufunc.__name__)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function in _QUESTIONS:
+            return function(*_mapped(_outline, args), **_mapped(_outline, kwargs))
+        name = f"{getattr(function, '__module__', 'numpy')}.{getattr(function, '__name__', function)}".replace("numpy", "np", 1)
+        ours = FUNCTIONS.get(function)
+        if ours is None:
+            return _on_arrays(function, name, args, kwargs, False)
+        kwargs = dict(kwargs)
+        out = kwargs.pop("out", None)
+        known = _parameters(ours)
+        if kwargs and not all(k in known for k in kwargs):
+            renamed = _renamed(function, ours)
+            kwargs = {renamed.get(k, k): v for k, v in kwargs.items()}
+            unknown = [k for k in kwargs if k not in known]
+            if unknown:
+                detail = f" with {', '.join(f'{k}=' for k in sorted(unknown))}"
+                return _on_arrays(function, name + detail, args, kwargs if out is None else {**kwargs, "out": out}, True)
+        return _into(out, ours(*args, **kwargs), name)
+
+    def __cupy_override_elementwise_kernel__(self, kernel: Any, *args: Any, **kwargs: Any) -> Any:
+        """What CuPy calls when one of its functions is given a tensor."""
+        name = getattr(kernel, "name", str(kernel)).removeprefix("cupy_").removeprefix("cupyx_scipy_special_")
+        op = TABLE.get(name) or _CUPY_NAMES.get(name)
+        if kwargs or op is None or len(args) != op.arity:
+            detail = f" with {', '.join(f'{k}=' for k in sorted(kwargs))}" if kwargs else ""
+            raise errors.function_refused(f"cupy.{name}{detail}", False)
+        return UFUNCS.get(op.numpy, op)(*args)
+
+
+@functools.cache
+def _parameters(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters) if inspect.isfunction(function) else frozenset()
+
+
+@functools.cache
+def _renamed(theirs: Callable[..., Any], ours: Callable[..., Any]) -> dict[str, str]:
+    """NumPy's name of the first argument, which is ours of another name."""
+    try:
+        first = next(iter(inspect.signature(theirs).parameters))
+    except ValueError:
+        return {}
+    return {first: next(iter(inspect.signature(ours).parameters))}
+
+
+def _mapped(change: Callable[[Any], Any], data: Any) -> Any:
+    """Nested arguments with their tensors changed."""
+    if isinstance(data, Variable):
+        return change(data)
+    if isinstance(data, dict):
+        return {k: _mapped(change, v) for k, v in data.items()}
+    if type(data) in (list, tuple):
+        return type(data)(_mapped(change, d) for d in data)
+    return data
+
+
+def _outline(t: Variable) -> Any:
+    """An array of a tensor's shape and dtype that holds nothing."""
+    return np.broadcast_to(np.empty((), t.dtype), t.shape)
+
+
+def _on_arrays(function: Any, name: str, args: Any, kwargs: Any, known: bool) -> Any:
+    """NumPy's own function on the arrays of tensors on the CPU that need no gradient; an error that names it for others."""
+    found: list[Variable] = []
+    _mapped(found.append, (args, kwargs))
+    if any(t._value.requires_grad for t in found) or any(t.device.name.startswith("cuda") for t in found):
+        raise errors.function_refused(name, known)
+    return function(*_mapped(on_host, args), **_mapped(on_host, kwargs))
+
+
+def _into(out: Any, result: Any, name: str) -> Any:
+    """The result, or where the user wanted it: written to a tensor, or to an array if no gradient is lost by that."""
+    if isinstance(out, tuple) and len(out) == 1:
+        (out,) = out
+    if out is None:
+        return result
+    if isinstance(out, Variable):
+        out[...] = result  # type: ignore[index]  # a tensor
+        return out
+    if isinstance(result, Variable):
+        if result._value.requires_grad:
+            raise errors.gradient_lost(f"writing the result of {name} to a NumPy array", "t.detach()")
+        result = on_host(result)
+    np.copyto(out, result, casting="same_kind")
+    return out
+
+
+def enter(numpy_function: Any, function: Callable[..., Any]) -> None:
+    """Let a function of NumPy's be one of gpugrad's on tensors."""
+    (UFUNCS if isinstance(numpy_function, np.ufunc) else FUNCTIONS)[numpy_function] = function
+
