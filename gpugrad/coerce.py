@@ -91,8 +91,10 @@ def host_data(a: Any) -> Any:
     """Indices, counts and the like as the host has them: a tensor or an array on a GPU is copied."""
     if isinstance(a, Variable):
         return on_host(a)
-    if isinstance(a, tuple):
-        return tuple([host_data(i) for i in a])
+    if type(a) in (tuple, list):
+        return type(a)([i if type(i) is slice or type(i) is int else host_data(i) for i in a])
+    if a is None or type(a) in (int, slice):
+        return a
     array = device_array(a)
     return a if array is None else device_of(array).backend.to_host(array)
 

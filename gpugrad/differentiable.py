@@ -120,7 +120,9 @@ class Differentiable(Leaving):
         reverse.check_valid(slot)
         if slot.value is None:
             return None
-        if not reverse.readable(slot):  # read inside a hook: what a pass is adding to must not change in the reader's hands
+        if not reverse.readable(
+            slot
+        ):  # read inside a hook: what a pass is adding to must not change in the reader's hands
             return self._plain(held(slot.value.device.backend.copy(close(slot.value)), slot.value.device, True))
         return self._kept_gradient(slot)
 
@@ -245,4 +247,4 @@ def gradients_in(
             raise errors.not_an_operand(t)
         if not t.requires_grad:
             raise errors.input_without_grad(n)
-    return reverse.gradients_in(roots, [t._value for t in inputs], retain, create_graph)
+    return reverse.gradients_in(roots, [t._value for t in inputs], retain, create_graph)[0]

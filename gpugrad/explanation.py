@@ -226,7 +226,7 @@ def explain(
                 "explain", f"element {element} does not name one element of a tensor of shape {x.shape}."
             )
     known = values(graph.nodes)
-    (found,) = gradients_in([(y._value, seed, None)], [x._value], True, False)
+    (found,), _ = gradients_in([(y._value, seed, None)], [x._value], True, False)
     total = Tensor(found) if found is not None else x.detach() * 0
     counts = _counts(graph, target)
     chains: list[Chain] = []

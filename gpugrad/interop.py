@@ -71,7 +71,10 @@ class Leaving(Variable):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.requires_grad:
-            raise errors.gradient_lost("making a NumPy array of it (np.asarray, a[i] = t, a function that takes no tensors)", "t.detach().numpy()")
+            raise errors.gradient_lost(
+                "making a NumPy array of it (np.asarray, a[i] = t, a function that takes no tensors)",
+                "t.detach().numpy()",
+            )
         if self.device.name.startswith("cuda"):
             raise errors.array_of_cuda(self.device)
         array = self.numpy()

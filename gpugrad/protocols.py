@@ -43,12 +43,16 @@ class Protocols(Leaving):
         name = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
         detail = f" with {', '.join(f'{k}=' for k in sorted(kwargs))}" if ours is not None else ""
         call = getattr(ufunc, method)
-        return _into(out, _on_arrays(call, name + detail, inputs, kwargs, ours is not None and not kwargs), ufunc.__name__)
+        return _into(
+            out, _on_arrays(call, name + detail, inputs, kwargs, ours is not None and not kwargs), ufunc.__name__
+        )
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function in _QUESTIONS:
             return function(*_mapped(_outline, args), **_mapped(_outline, kwargs))
-        name = f"{getattr(function, '__module__', 'numpy')}.{getattr(function, '__name__', function)}".replace("numpy", "np", 1)
+        name = f"{getattr(function, '__module__', 'numpy')}.{getattr(function, '__name__', function)}".replace(
+            "numpy", "np", 1
+        )
         ours = FUNCTIONS.get(function)
         if ours is None:
             return _on_arrays(function, name, args, kwargs, False)
@@ -61,7 +65,9 @@ class Protocols(Leaving):
             unknown = [k for k in kwargs if k not in known]
             if unknown:
                 detail = f" with {', '.join(f'{k}=' for k in sorted(unknown))}"
-                return _on_arrays(function, name + detail, args, kwargs if out is None else {**kwargs, "out": out}, True)
+                return _on_arrays(
+                    function, name + detail, args, kwargs if out is None else {**kwargs, "out": out}, True
+                )
         return _into(out, ours(*args, **kwargs), name)
 
     def __cupy_override_elementwise_kernel__(self, kernel: Any, *args: Any, **kwargs: Any) -> Any:
@@ -134,4 +140,3 @@ def _into(out: Any, result: Any, name: str) -> Any:
 def enter(numpy_function: Any, function: Callable[..., Any]) -> None:
     """Let a function of NumPy's be one of gpugrad's on tensors."""
     (UFUNCS if isinstance(numpy_function, np.ufunc) else FUNCTIONS)[numpy_function] = function
-

@@ -31,7 +31,9 @@ def save(tensors: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     library = _safetensors()
     if not isinstance(tensors, Mapping):
         raise errors.bad_type("save", f"expected a dictionary of tensors by name, not {type(tensors).__name__!r}.")
-    data = library.save({name: (t.detach() if isinstance(t, Tensor) else tensor(t)).numpy() for name, t in tensors.items()})
+    data = library.save(
+        {name: (t.detach() if isinstance(t, Tensor) else tensor(t)).numpy() for name, t in tensors.items()}
+    )
     folder, file = os.path.split(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"cannot save to {os.fspath(path)!r}: the folder {folder!r} does not exist.")

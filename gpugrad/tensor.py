@@ -55,7 +55,9 @@ class Tensor(Methods, Protocols, Differentiable):
 
     def __init__(self, value: Value) -> None:
         if type(value) is not Value:
-            raise errors.bad_type("gg.Tensor", f"is made by gg.tensor(...), which takes data: it was given {type(value).__name__!r}.")
+            raise errors.bad_type(
+                "gg.Tensor", f"is made by gg.tensor(...), which takes data: it was given {type(value).__name__!r}."
+            )
         self._value = value
         self._slot: Slot | None = None
         self._writes = 0

@@ -19,7 +19,7 @@ import gpugrad as gg
 from gpugrad.backends.cpu import compiler
 from gpugrad.codegen import body as codegen
 from gpugrad.ops.op import TABLE, Op
-from gpugrad.tensor import apply
+from gpugrad.tensor import elementwise
 
 ROOT = Path(__file__).parents[1]
 OPS = sorted(TABLE.values(), key=lambda o: o.name)
@@ -50,7 +50,7 @@ def ids(op: Op) -> str:
 
 
 def call(op: Op, *args: Any) -> gg.Tensor:
-    return apply(op, args)
+    return elementwise(op, args)
 
 
 def sample(op: Op, rng: np.random.Generator, shape: Any = (7,), dtype: Any = np.float64) -> list[np.ndarray]:

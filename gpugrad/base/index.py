@@ -9,22 +9,31 @@ import numpy as np
 
 from . import errors
 
+_SEQUENCES = (list, tuple, range)
+
 
 def normalize_index(index: Any) -> tuple[Any, ...]:
-    """An index without tensors or lists in it: arrays are copied, since the tape may keep them."""
+    """An index of plain integers, slices and arrays: what NumPy takes for an array, a range or a mask of pandas among them, becomes one.
+
+    Arrays are copied, since the tape may keep them. Tensors must have been read: see `gpugrad.coerce.host_data`.
+    """
     items = index if isinstance(index, tuple) else (index,)
     out = []
     for i in items:
-        if hasattr(i, "_host"):  # a tensor, whose class is above this module
-            i = i._host()
-        if isinstance(i, (list, np.ndarray)):
+        kind = type(i)
+        if kind is int or i is None:
+            out.append(i)
+            continue
+        if (
+            kind in _SEQUENCES or isinstance(i, np.ndarray) or hasattr(kind, "__array__")
+        ):  # a mask of pandas, NumPy's numbers
             i = np.array(i)
             if i.size == 0 and i.dtype.kind == "f":
                 i = i.astype(np.intp)
             if i.dtype.kind not in "iub":
                 raise errors.bad_type("index", f"index arrays must be integers or booleans, not {i.dtype}.")
-            if i.ndim == 0 and i.dtype.kind != "b":
-                i = int(i)
+            if i.ndim == 0:
+                i = bool(i) if i.dtype.kind == "b" else int(i)
         elif isinstance(i, slice):
             i = slice(*(None if s is None else operator.index(s) for s in (i.start, i.stop, i.step)))
         elif not (i is None or i is Ellipsis or isinstance(i, (bool, np.bool_))):

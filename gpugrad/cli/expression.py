@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..base import errors
-from ..functions.elementwise import ELEMENTWISE, clip, where
+from ..functions.elementwise import clip, gelu, power, where
+from ..functions.table import ELEMENTWISE
 from ..ops import elementwise as ew
 from ..ops.op import TABLE, Op, evaluate
 from ..tensor import Tensor
@@ -23,7 +24,7 @@ LENGTH = 2000  # characters of an expression
 DEPTH = 100  # levels of nesting
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     name: f
-    for name, f in {**ELEMENTWISE, "clip": clip, "where": where}.items()
+    for name, f in {**ELEMENTWISE, "clip": clip, "gelu": gelu, "power": power, "where": where}.items()
     if "bitwise" not in name and "shift" not in name and name != "invert"
 }  # those of real numbers
 _OPERATORS: dict[type, Op] = {
@@ -31,7 +32,6 @@ _OPERATORS: dict[type, Op] = {
     ast.Pow: ew.power, ast.UAdd: ew.positive, ast.USub: ew.negative, ast.Lt: ew.less, ast.LtE: ew.less_equal, ast.Gt: ew.greater,
     ast.GtE: ew.greater_equal, ast.Eq: ew.equal, ast.NotEq: ew.not_equal,
 }  # fmt: skip
-_OPTIONAL = {"leaky_relu": 1, "elu": 1}  # functions whose last argument may be left out
 
 
 def compute(text: str, variables: Mapping[str, Tensor]) -> Any:
@@ -40,7 +40,7 @@ def compute(text: str, variables: Mapping[str, Tensor]) -> Any:
     Raises InputError, with the place of the mistake, for anything but numbers, variables, operators and functions of the table.
 
     >>> import gpugrad as gg
-    >>> from gpugrad.formula import compute
+    >>> from gpugrad.cli.expression import compute
     >>> compute("sin(x) + 2*x", {"x": gg.tensor(0.5)})
     tensor(1.47942554, device='cpu')
     """
@@ -142,7 +142,7 @@ class _Reader:
         op = _OPERATORS.get(type(sign))
         if op is None:
             raise self.at(node, f"the operator {type(sign).__name__.lower()} is not one for real numbers")
-        return self.run(node, ELEMENTWISE[op.name], op, operands)
+        return self.run(node, FUNCTIONS[op.name], op, operands)
 
     def call(self, node: ast.Call, depth: int) -> Any:
         if not isinstance(node.func, ast.Name):
@@ -153,7 +153,7 @@ class _Reader:
         if node.keywords:
             raise self.at(node, f"{name} takes its arguments by position here")
         op = TABLE["absolute" if name == "abs" else name]
-        if not op.arity - _OPTIONAL.get(name, 0) <= len(node.args) <= op.arity:
+        if not op.arity - len(op.defaults) <= len(node.args) <= op.arity:
             raise self.at(node, f"{name} takes {op.arity} argument{'s' if op.arity > 1 else ''}, not {len(node.args)}")
         return self.run(node, FUNCTIONS[name], op, [self.value(a, depth + 1) for a in node.args])
 

@@ -35,12 +35,13 @@ from .variable import Masked, Variable
 class Adjoint(NamedTuple):
     """A gradient, or a tangent: its value, the mask of the elements that took part (None: all), both arrays or both variables.
 
-    owned: the array may be added to in place.
+    owned, owns_mask: the array, or its mask, may be changed in place.
     """
 
     value: Any
     mask: Any = None
     owned: bool = False
+    owns_mask: bool = False
 
 
 class Accumulator:
@@ -49,16 +50,16 @@ class Accumulator:
     value: what has arrived, None for nothing. mask: the elements that took part, None for all of them.
     """
 
-    __slots__ = ("mask", "node", "owned", "value")
+    __slots__ = ("mask", "node", "owned", "owns_mask", "value")
 
     def __init__(self, node: Node) -> None:
         self.node = node
         self.value: Any = None
         self.mask: Any = None
-        self.owned = False
+        self.owned = self.owns_mask = False
 
     def adjoint(self) -> Adjoint | None:
-        return None if self.value is None else Adjoint(self.value, self.mask, self.owned)
+        return None if self.value is None else Adjoint(self.value, self.mask, self.owned, self.owns_mask)
 
     def arrive(self, c: Adjoint) -> None:
         """One more contribution."""
@@ -91,7 +92,7 @@ class InPlaceAccumulator(Accumulator):
 
     def arrive(self, c: Adjoint) -> None:
         if self.value is None:
-            self.value, self.mask, self.owned = c
+            self.value, self.mask, self.owned, self.owns_mask = c
             return
         backend = self.node.device.backend
         array, mask = c.value, self._either(c.mask)
@@ -99,7 +100,7 @@ class InPlaceAccumulator(Accumulator):
             self.value, array = array, self.value
         elif not self.owned:
             self.value = _copied(self.node, self.value)
-        self.owned = True
+        self.owned = self.owns_mask = True
         backend.accumulate(self.value, array)
         self.mask = mask
 
@@ -123,18 +124,20 @@ class InPlaceAccumulator(Accumulator):
     def wrote(self, buffer: Any, mask: Any, added: bool) -> None:
         """A contribution has been written to what `buffer` gave."""
         if added:
-            self.mask = self._either(mask)
+            self.mask, self.owns_mask = self._either(mask), True
         else:
-            self.arrive(Adjoint(buffer, mask, True))
+            self.arrive(Adjoint(buffer, mask, True, True))
 
     def add(self, g: Any, apart: bool = False) -> None:
         variable, mask = self._parts(g)
         v = variable._value
         array = close(v)
         own = v.owned and is_whole(array)
-        if apart and not own:
-            array, own = self.node.device.backend.copy(array), True
-        self.arrive(Adjoint(array, None if mask is None else close(mask._value), own))
+        m = None if mask is None else close(mask._value)
+        if apart:
+            copy = self.node.device.backend.copy
+            array, own, m = array if own else copy(array), True, None if m is None else copy(m)
+        self.arrive(Adjoint(array, m, own, apart))
 
     def add_at(self, index: Any, g: Any) -> None:
         variable, mask = self._parts(g)
@@ -143,12 +146,12 @@ class InPlaceAccumulator(Accumulator):
         if self.value is None:
             self.value = backend.full(self.node.shape, 0, self.node.dtype)
             if mask is not None or self._loses(index):
-                self.mask = backend.full(self.node.shape, False, BOOL)
+                self.mask, self.owns_mask = backend.full(self.node.shape, False, BOOL), True
         else:
             if not self.owned:
                 self.value = _copied(self.node, self.value)
-            if self.mask is not None:
-                self.mask = backend.copy(self.mask)  # it may be shared with another gradient
+            if self.mask is not None and not self.owns_mask:
+                self.mask, self.owns_mask = backend.copy(self.mask), True
         self.owned = True
         backend.scatter_add(self.value, index, part)
         if self.mask is not None:
@@ -166,24 +169,27 @@ class InPlaceAccumulator(Accumulator):
         variable, mask = self._parts(g)
         backend = self.node.device.backend
         array, m = close(variable._value), None if mask is None else close(mask._value)
-        if not (type(variable) is _Upstream and variable.owned):
+        upstream = variable if type(variable) is _Upstream else None
+        if upstream is None or not upstream.owned:
             array = backend.copy(array)
-            m = None if m is None else backend.copy(m)
+        if m is not None and (upstream is None or not upstream.owns_mask):
+            m = backend.copy(m)
         backend.write(array, zero_at, backend.full((), 0, self.node.dtype))
         if self._loses(zero_at):
             m = backend.full(self.node.shape, True, BOOL) if m is None else m
             backend.write(m, zero_at, backend.full((), False, BOOL))
-        self.arrive(Adjoint(array, m, True))
+        self.arrive(Adjoint(array, m, True, True))
 
 
 class _Upstream(Variable):
-    """The gradient that a rule is given. owned: the pass owns its buffer, which an accumulator may take over."""
+    """The gradient that a rule is given. owned, owns_mask: the pass owns these buffers, and an accumulator may take them over."""
 
-    __slots__ = ("owned",)
+    __slots__ = ("owned", "owns_mask")
 
-    def __init__(self, value: Value, owned: bool) -> None:
+    def __init__(self, value: Value, owned: bool, owns_mask: bool) -> None:
         super().__init__(value)
         self.owned = owned
+        self.owns_mask = owns_mask
 
 
 def _copied(node: Node, array: Any) -> Any:
@@ -226,7 +232,7 @@ class InPlace:
         return Adjoint(buffer, None, True)
 
     def upstream(self, g: Adjoint, moves: bool, node: Node) -> Any:
-        variable = _Upstream(held(g.value, node.device), g.owned)
+        variable = _Upstream(held(g.value, node.device), g.owned, g.owns_mask)
         if g.mask is None or not moves:
             return variable
         return Masked(variable, Variable(held(g.mask, node.device)))
@@ -238,7 +244,12 @@ class InPlace:
         return Variable(held(node.output, node.device))
 
     def region_vjp(
-        self, node: Region, plan: Backward, g: Adjoint, asked: Sequence[tuple[int, Any]], extra: Sequence[tuple[int, Any]]
+        self,
+        node: Region,
+        plan: Backward,
+        g: Adjoint,
+        asked: Sequence[tuple[int, Any]],
+        extra: Sequence[tuple[int, Any]],
     ) -> None:
         """Run the backward plan of a region; its outputs go where they are asked for, stored or added by the kernel itself."""
         counters.backward += 1
@@ -401,7 +412,12 @@ class Recorded:
         return Variable(held(node.output, node.device, requires_grad=True, node=node))
 
     def region_vjp(
-        self, node: Region, plan: Backward, g: Adjoint, asked: Sequence[tuple[int, Any]], extra: Sequence[tuple[int, Any]]
+        self,
+        node: Region,
+        plan: Backward,
+        g: Adjoint,
+        asked: Sequence[tuple[int, Any]],
+        extra: Sequence[tuple[int, Any]],
     ) -> None:
         """The symbols of the backward plan of a region, on variables."""
         counters.backward += 1

@@ -33,7 +33,9 @@ class AnyShape(tuple[int, ...]):
         return iter(())
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is AnyShape or self._refuse()  # compared with another shape: something that is not elementwise
+        return (
+            type(other) is AnyShape or self._refuse()
+        )  # compared with another shape: something that is not elementwise
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -71,7 +73,13 @@ def apply_to_many(
             shape = values[0].shape
             new = []
             for r, k in zip(results, replaced, strict=True):
-                if in_place and k < len(values) and values[k].dtype == r.dtype and values[k].shape == shape and may_overwrite(values, k):
+                if (
+                    in_place
+                    and k < len(values)
+                    and values[k].dtype == r.dtype
+                    and values[k].shape == shape
+                    and may_overwrite(values, k)
+                ):
                     new.append(values[k])
                 else:
                     new.append(held(backend.empty(shape, r.dtype), device, True))

@@ -84,7 +84,9 @@ def grow(op: Op, args: tuple[Any, ...]) -> Value:
                 grad = True
     if not plain:
         args = tuple([_operand(a, d, shape) for a, d in zip(args, inputs, strict=True)])
-    v = Value(None, shape, output, device, grad and carries and grad_mode.enabled, None, True, op, args, next(_sequence))
+    v = Value(
+        None, shape, output, device, grad and carries and grad_mode.enabled, None, True, op, args, next(_sequence)
+    )
     counters.ops += 1
     if config._noting:
         _note(v)
@@ -163,7 +165,12 @@ def _limit(v: Value, e: Expression, fan_in: int) -> None:
     if 2 * len(nodes) > most_ops or 2 * len(_inputs(nodes)) > most_inputs:
         calls = _calls(nodes)
         cut = _cut(calls, past) if len(nodes) > 1 else 0
-        behind = {a for n in nodes[cut:] for a in n.args if type(a) is Value and a.array is None and a.number < nodes[cut].number}
+        behind = {
+            a
+            for n in nodes[cut:]
+            for a in n.args
+            if type(a) is Value and a.array is None and a.number < nodes[cut].number
+        }
         order = sorted(behind, key=_number)
         past = (*past, *calls[:cut])[-MEMORY:]
         del behind, nodes[:cut]  # what they hold would look like users to those who close
@@ -181,8 +188,12 @@ def _inputs(nodes: Sequence[Value]) -> set[int]:
     return {id(a) for n in nodes for a in n.args if type(a) is Value and a.op is None}
 
 
-_Call = tuple[Any, int, tuple[int, ...]]  # of an op: itself, its number, and how many ops before it each operand was called
-MEMORY = 192  # calls that an expression remembers beyond those that are pending: bodies of loops may be longer than a region
+_Call = tuple[
+    Any, int, tuple[int, ...]
+]  # of an op: itself, its number, and how many ops before it each operand was called
+MEMORY = (
+    192  # calls that an expression remembers beyond those that are pending: bodies of loops may be longer than a region
+)
 
 
 def _calls(nodes: Sequence[Value]) -> tuple[_Call, ...]:

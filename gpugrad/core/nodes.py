@@ -70,7 +70,11 @@ class Slot:
         """Memory for the next gradient: the spare buffer if nobody else can see it."""
         # The spare is looked at where it lies: a name of its own would be one reference more than `sole_owner` expects.
         if self.spare is not None:
-            if self.spare.shape == like.shape and self.spare.dtype == like.dtype and like.device.backend.sole_owner(self.spare):
+            if (
+                self.spare.shape == like.shape
+                and self.spare.dtype == like.dtype
+                and like.device.backend.sole_owner(self.spare)
+            ):
                 spare, self.spare = self.spare, None
                 return spare
             self.spare = None
@@ -243,7 +247,10 @@ def usual_backward(
     """What the usual pass runs for a region: every gradient stored, no masks. inputs, output: arrays, or `Like` them."""
     kept_shape = extent if axes is None else reduced(extent, axes, True)
     backward = plan.backward(Request(plan.reached, (False,) * len(plan.reached), (), False, axes is None))
-    known: dict[Any, Any] = {("x", n): a for n, a in enumerate(inputs)} | {"y": output, "g": Like(kept_shape, output.dtype)}
+    known: dict[Any, Any] = {("x", n): a for n, a in enumerate(inputs)} | {
+        "y": output,
+        "g": Like(kept_shape, output.dtype),
+    }
     sinks = []
     for n, value, (place, _) in zip(plan.reached, backward.values, backward.places, strict=True):
         if value is not None and place is not None:

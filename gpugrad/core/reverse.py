@@ -102,7 +102,8 @@ class Gradients:
         if to is None:
             to = self.accumulators[node] = self.arithmetic.accumulator(node)
             if type(node) is Leaf and self.keeps and not node.hooks and self.arithmetic.in_slot(to):
-                self.begin()
+                assert node.slot is not None
+                node.slot.progress = self.progress
         return to
 
     def interior(self, region: Region) -> list[tuple[int, Callable[[Value], None]]]:
@@ -140,12 +141,7 @@ class Gradients:
             g = g._replace(owned=False)
         return g
 
-    # ---- what is true of `.grad`: all of them as they were, or all of them done; in between, and after a failure, invalid
-
-    def begin(self) -> None:
-        """From here on gradients change."""
-        for slot in self.slots:
-            slot.progress = self.progress
+    # ---- what is true of `.grad`: as it was, or invalid from the first change of it until all of them are done
 
     def deposit(self, slot: Slot, g: Value) -> None:
         """Add a gradient to what a slot holds."""
@@ -154,8 +150,8 @@ class Gradients:
 
     def deliver(self, leaves: Sequence[tuple[Leaf, Adjoint | None]]) -> None:
         """The end of the way: into the slots of the leaves, or to whoever wants them."""
-        if self.keeps:
-            self.begin()
+        for slot in self.slots:
+            slot.progress = self.progress
         for leaf, g in leaves:
             slot = leaf.slot
             assert slot is not None
@@ -199,13 +195,15 @@ def backward(roots: Sequence[Seed], retain: bool, recorded: bool) -> None:
         _run(roots, Gradients(Recorded() if recorded else InPlace(), None), retain)
 
 
-def gradients_in(roots: Sequence[Seed], inputs: Sequence[Value], retain: bool, recorded: bool) -> list[Value | None]:
-    """The gradients of `roots` in `inputs`; None where an input was not used."""
+def gradients_in(
+    roots: Sequence[Seed], inputs: Sequence[Value], retain: bool, recorded: bool
+) -> tuple[list[Value | None], bool]:
+    """The gradients of `roots` in `inputs`, None for one that is zero or was not used; and whether any of them was used."""
     for v, _, _ in roots:
         close(v)
-    wanted = [Wanted(v) for v in inputs]
-    _run(roots, Gradients(Recorded() if recorded else InPlace(), wanted), retain)
-    return [w.value for w in wanted]
+    gradients = Gradients(Recorded() if recorded else InPlace(), [Wanted(v) for v in inputs])
+    _run(roots, gradients, retain)
+    return [w.value for w in gradients.wanted], bool(gradients.needed)
 
 
 def running_here() -> bool:

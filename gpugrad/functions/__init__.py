@@ -38,7 +38,9 @@ from .shaping import ravel, reshape, squeeze, swapaxes, transpose
 PUBLIC: dict[str, Callable[..., Any]] = {}  # every function of this package by name
 for _module in (contraction, creation, elementwise, indexing, reductions, shaping):
     PUBLIC |= {
-        n: f for n, f in vars(_module).items() if callable(f) and getattr(f, "__module__", "") == _module.__name__ and not n.startswith("_")
+        n: f
+        for n, f in vars(_module).items()
+        if callable(f) and getattr(f, "__module__", "") == _module.__name__ and not n.startswith("_")
     }
 PUBLIC |= table.ELEMENTWISE
 
@@ -77,4 +79,11 @@ for _name, _function in (PUBLIC | _ALIASES).items():
     if callable(_theirs) and not isinstance(_theirs, type) and _theirs not in protocols.UFUNCS:
         protocols.enter(_theirs, _function)
 protocols.UFUNCS |= {np.power: power, np.matmul: matmul}
-protocols.REDUCTIONS |= {np.add: sum, np.multiply: prod, np.maximum: max, np.minimum: min, np.logical_or: any, np.logical_and: all}
+protocols.REDUCTIONS |= {
+    np.add: sum,
+    np.multiply: prod,
+    np.maximum: max,
+    np.minimum: min,
+    np.logical_or: any,
+    np.logical_and: all,
+}

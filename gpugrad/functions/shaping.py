@@ -44,7 +44,6 @@ def reshape(x: Any, shape: Any) -> Tensor:
     return _viewing(x, structural.reshape(x, shape=target), "a reshape")
 
 
-
 def _viewing(x: Tensor, result: Tensor, kind: str) -> Tensor:
     return x._view(result._value, kind)
 

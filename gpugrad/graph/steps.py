@@ -119,7 +119,8 @@ def _plus(a: Arrived, b: Arrived) -> Arrived:
 
 
 @functools.lru_cache(maxsize=1024)
-def _local(    op: Op, types: tuple[Any, ...], which: int, masked: bool
+def _local(
+    op: Op, types: tuple[Any, ...], which: int, masked: bool
 ) -> tuple[list[Sym], Sym, Sym, Sym | None, Adjoint | None]:
     operands, y = expression(op, types)
     graph = y.graph

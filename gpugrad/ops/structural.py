@@ -279,7 +279,9 @@ def _extreme(name, numpy_name):
         y = spread(call.output, x.shape, axes)
         # NaN is no one's equal: where the result is NaN, the NaNs share it.
         chosen = ew.logical_or(x == y, ew.logical_and(ew.isnan(x), ew.isnan(y)))
-        return chosen, collect(cast(np.dtype(np.int64))(chosen), axes=axes, keepdims=True)  # a count is exact in every dtype
+        return chosen, collect(
+            cast(np.dtype(np.int64))(chosen), axes=axes, keepdims=True
+        )  # a count is exact in every dtype
 
     @op.vjp
     def rule(g, call, into, *, axes, keepdims):

@@ -47,9 +47,10 @@ def _outside() -> int:
 
 
 class _Active(threading.local):
-    """How many transforms are differentiating, in this thread: what an inner one returns is then recorded."""
+    """How many transforms are differentiating, in this thread: what an inner one returns is then recorded. calls: how many there ever were."""
 
     depth = 0
+    calls = 0
 
 
 _active = _Active()
@@ -88,24 +89,30 @@ def _as_input(name: str, a: Any) -> Tensor:
     elif type(a) in (int, bool):
         t = tensor(float(a))
     else:
-        t = asarray(a) if isinstance(a, np.ndarray) and default_device().name == "cpu" and a.dtype.isnative else tensor(a)
+        t = (
+            asarray(a)
+            if isinstance(a, np.ndarray) and default_device().name == "cpu" and a.dtype.isnative
+            else tensor(a)
+        )
     if not is_float(t.dtype):
         raise errors.transform_needs_floats(name, t.dtype)
     return t
 
 
 def _is_plain(trees: Any) -> bool:
-    """Whether data hold no tensor: what is computed of them is handed back as plain data, too."""
+    """Whether arguments hold no tensor: what is computed of them is handed back as plain data, too."""
     return not any(isinstance(a, Tensor) for a in _leaves(trees))
 
 
 def _as_plain(t: Any) -> Any:
-    """A tensor as an array of NumPy's or CuPy's; as it is, if a gradient would be lost."""
+    """A tensor as an array of NumPy's or CuPy's, or as NumPy's number; as it is, if a gradient would be lost."""
     if not isinstance(t, Tensor) or t.requires_grad:
         return t
     if t.device.name.startswith("cuda"):
         return t.cupy()
     array = close(t._value)
+    if not array.ndim:
+        return array[()]
     if t._value.owned and is_whole(array):  # nobody else has it, or will: the caller may write to it
         t._value.owned = False
         return array
@@ -123,9 +130,10 @@ class _Call:
         self, name: str, f: Callable[..., Any], args: Sequence[Any], chosen: Sequence[int], kwargs: dict[str, Any], has_aux: bool,
         tangents: Sequence[Tensor] = (), plain: bool = True,
     ) -> None:  # fmt: skip
-        self.plain = _is_plain([args[n] for n in chosen]) and plain
+        self.plain = plain and _is_plain(args) and _is_plain(kwargs)
         given = [_map(lambda a: _as_input(name, a), args[n]) for n in chosen]
         self._made: set[Any] = set()  # leaves of this call
+        self.depends = False  # whether a way leads from an output to an input
         outer = any(t.requires_grad for t in (*_leaves(given), *tangents))
         self.recorded = _active.depth > 0 or (grad_mode.enabled and outer)
         with enable_grad():
@@ -138,11 +146,14 @@ class _Call:
         for n, tree in zip(chosen, own, strict=True):
             handed[n] = _map(lambda t: Tensor(t._value), tree)  # names of its own, which it may write to
         _active.depth += 1
+        _active.calls += 1
+        calls = _active.calls
         try:
             with enable_grad():
                 result = f(*handed, **kwargs)
         finally:
             _active.depth -= 1
+        self.is_derivative = _active.calls != calls  # made of derivatives of other functions
         self.aux = None
         if has_aux:
             if not isinstance(result, tuple) or len(result) != 2:
@@ -179,7 +190,8 @@ class _Call:
         ]
         found: Sequence[Value | None] = [None] * len(self.inputs)
         if roots:
-            found = gradients_in(roots, self.inputs, retain or self.recorded, self.recorded)
+            found, used = gradients_in(roots, self.inputs, retain or self.recorded, self.recorded)
+            self.depends = self.depends or used
         return [
             Tensor(g) if g is not None else zeros(v.shape, v.dtype, v.device)
             for g, v in zip(found, self.inputs, strict=True)
@@ -190,6 +202,7 @@ class _Call:
         seeds = {v.node: t._value for v, t in zip(self.inputs, tangents, strict=True)}
         roots = [t._value for t in self.outputs if t.requires_grad]
         found = dict(zip(map(id, roots), forward(roots, seeds, self.recorded), strict=True))
+        self.depends = not seeds.keys().isdisjoint(reachable([v.node for v in roots if v.node is not None]))
         answers = []
         for t in self.outputs:
             v = found.get(id(t._value))
@@ -210,10 +223,11 @@ class _Call:
         return [self.handed(_rebuilt(tree, rest)) for tree in self.trees]
 
     def warn_if_constant(self, name: str) -> None:
-        """Say so if no result depends on the inputs: a gradient of zeros is rarely what was wanted."""
-        ends = {v.node for v in self.inputs}
-        roots = [t._value.node for t in self.outputs if self._closed(t).requires_grad]
-        if not ends & set(reachable([n for n in roots if n is not None])) and not self.recorded:
+        """Say so if no result depends on the inputs: a gradient of zeros is rarely what was wanted.
+
+        A derivative that is constant, as that of a linear function, is nothing to wonder at.
+        """
+        if not (self.depends or self.recorded or self.is_derivative):
             warnings.warn(
                 f"gg.{name}: the result does not depend on the argument that it is differentiated with respect to, so its derivative is zero. "
                 f"Was it made with math.*, NumPy arrays, .item() or .detach()?",
@@ -248,10 +262,10 @@ def value_and_grad(f: Callable[..., Any], argnums: _Argnums = 0, has_aux: bool =
         call = _Call("grad", f, args, _chosen("grad", argnums, len(args)), kwargs, has_aux)
         if len(call.outputs) != 1 or call.outputs[0].size != 1:
             raise errors.grad_of_many("grad", [t.shape for t in call.outputs])
-        call.warn_if_constant("grad")
         (y,) = call.outputs
         one = Tensor(filled(y.shape, 1, y.dtype if is_float(y.dtype) else np.dtype(float), y.device))
         gradients = call.arranged(call.pull([one], False))
+        call.warn_if_constant("grad")
         value = call.returned(y)
         answer = gradients[0] if isinstance(argnums, int) else tuple(gradients)
         return ((value, call.returned(call.aux)) if has_aux else value), answer
@@ -288,7 +302,6 @@ def vjp(f: Callable[..., Any], *xs: Any, has_aux: bool = False) -> Any:
     (tensor([ 2., 40.], device='cpu'),)
     """
     call = _Call("vjp", f, xs, range(len(xs)), {}, has_aux)
-    call.warn_if_constant("vjp")
     nested = isinstance(call.result, (list, tuple, dict))
 
     def pull(gradient: Any) -> tuple[Any, ...]:
@@ -300,7 +313,9 @@ def vjp(f: Callable[..., Any], *xs: Any, has_aux: bool = False) -> Any:
             g = g if isinstance(g, Tensor) else tensor(g, t.dtype, t.device)
             t._check_gradient(g._value)
             upstream.append(g)
-        return tuple(call.arranged(call.pull(upstream, True)))
+        gradients = call.arranged(call.pull(upstream, True))
+        call.warn_if_constant("vjp")
+        return tuple(gradients)
 
     y = call.returned(call.result)
     return (y, pull, call.returned(call.aux)) if has_aux else (y, pull)
@@ -323,8 +338,8 @@ def jvp(f: Callable[..., Any], xs: Sequence[Any], ts: Sequence[Any], has_aux: bo
             raise errors.bad_type("jvp", f"{name} must be a tuple or list of arguments, not {type(given).__name__!r}.")
     tangents = _directions("jvp", xs, ts)
     call = _Call("jvp", f, xs, range(len(xs)), {}, has_aux, tangents, _is_plain(ts))
-    call.warn_if_constant("jvp")
     tangent = call.handed(_rebuilt(call.result, iter(call.push(tangents))))
+    call.warn_if_constant("jvp")
     y = call.returned(call.result)
     return (y, tangent, call.returned(call.aux)) if has_aux else (y, tangent)
 
@@ -379,6 +394,8 @@ def jacobian(f: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]
             ]
             parts = call.arranged(whole)
             answers.append(parts[0] if isinstance(argnums, int) else tuple(parts))
+        if any(y.size for y in call.outputs):
+            call.warn_if_constant("jacobian")
         return _rebuilt(call.result, iter(answers))
 
     return transformed

@@ -95,8 +95,8 @@ def test_each_way_of_holding_a_value_protects_it() -> None:
         lambda x: x + 0,
         lambda x: np.asarray(x),
         lambda x: np.from_dlpack(x),
-        lambda x: gg.reshape(x, (4, 1)),
-        lambda x: x.T,
+        lambda x: gg.reshape(x, (4, 1)) * 1,
+        lambda x: x.T + 0,
         lambda x: iter([x._value]),
     ]
     for hold in holders:
@@ -147,7 +147,7 @@ def test_loops_of_views_do_not_collect_ancestors() -> None:
     x = gg.ones((2, 2))
     for _ in range(100):
         x = x.T
-    assert len(x._views) <= 3
+    assert len(x._origin[2]) <= 3
 
 
 def test_writes_to_leaves() -> None:

@@ -130,7 +130,6 @@ def test_a_bug_in_a_plan_is_reported_with_its_text(monkeypatch: pytest.MonkeyPat
         lambda: gg.concatenate(5),
         lambda: gg.stack(5),
         lambda: leaf([1.0]).register_hook(5),
-        lambda: gg.tensor([leaf(1.0), leaf(2.0)]),
         lambda: gg.optim.SGD(leaf([1.0]), 0.1),
         lambda: gg.optim.SGD([("w", leaf([1.0]))], 0.1),
         lambda: gg.save(gg.ones(1), "x"),

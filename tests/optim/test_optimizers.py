@@ -81,7 +81,7 @@ def test_optimizer_state_can_be_taken_up_again() -> None:
     p = gg.tensor([2.0], requires_grad=True)
     a = gg.optim.Adam([p], lr=0.1)
     steps(a, p, 3)
-    q = gg.tensor(p, requires_grad=True)
+    q = gg.tensor(p.detach(), requires_grad=True)
     b = gg.optim.Adam([q], lr=0.5)
     b.load_state_dict(a.state_dict())
     steps(a, p, 3)

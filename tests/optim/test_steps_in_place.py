@@ -203,7 +203,7 @@ def test_a_formula_that_asks_for_a_value_is_taken_parameter_by_parameter() -> No
 @pytest.mark.usefixtures("native", "interrupts")
 def test_an_interrupt_comes_before_a_step_or_after_it() -> None:
     p, optimizer = trained(1)
-    run = gg.core.closing.apply_to_many
+    run = gg.optim.apply_to_many
 
     def interrupted(*args: object) -> object:
         signal.raise_signal(signal.SIGINT)
@@ -212,7 +212,7 @@ def test_an_interrupt_comes_before_a_step_or_after_it() -> None:
     before, moments = p.tolist(), optimizer.state[0][0].tolist()
     p.detach()  # somebody holds it: so it is not written in place
     with pytest.MonkeyPatch.context() as m:
-        m.setattr(gg.core.closing, "apply_to_many", interrupted)
+        m.setattr(gg.optim, "apply_to_many", interrupted)
         with pytest.raises(KeyboardInterrupt):
             optimizer.step()
     assert optimizer.steps == [2]

@@ -50,7 +50,7 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 
 def close(ours: Any, theirs: Any) -> None:
-    np.testing.assert_allclose(ours.numpy(), np.asarray(theirs), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -60,10 +60,10 @@ def test_twenty_functions_against_jax(name: str) -> None:
     value, gradients = gg.value_and_grad(lambda *xs: f(gg, *xs), every)(*args)
     expected, slopes = jax.value_and_grad(lambda *xs: f(jnp, *xs), every)(*map(jnp.asarray, args))
     close(value, expected)
-    assert not value.requires_grad
+    assert isinstance(value, np.float64), "arrays in, arrays and numbers out"
     for ours, theirs in zip(gradients, slopes, strict=True):
         close(ours, theirs)
-        assert not ours.requires_grad
+        assert isinstance(ours, np.ndarray | np.float64)
     second = gg.hessian(lambda *xs: f(gg, *xs), every)(*args)
     theirs = jax.hessian(lambda *xs: f(jnp, *xs), every)(*map(jnp.asarray, args))
     for i in every:
@@ -78,8 +78,6 @@ def test_twenty_functions_against_jax(name: str) -> None:
     along = jax.jvp(lambda *xs: f(jnp, *xs), tuple(map(jnp.asarray, args)), directions)
     close(y, expected)
     close(t, along[1])
-    assert not y.requires_grad
-    assert not t.requires_grad
 
 
 def forward(m: Any, f: Any) -> Any:
@@ -117,7 +115,7 @@ def test_twenty_functions_third_order_forward_over_forward_over_reverse() -> Non
             return m.jvp(h, (convert(x),), (convert(v),))[1]
 
         ours, theirs = third(gg, np.asarray), third(jax, jnp.asarray)
-        np.testing.assert_allclose(ours.numpy(), np.asarray(theirs), rtol=1e-10, atol=1e-11, err_msg=name)
+        np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-10, atol=1e-11, err_msg=name)
     inner = gg.grad(lambda x: gg.grad(lambda y: x * x * y * y)(x * 2))  # d/dx of 2 x x (2 x)
     assert inner(1.5).item() == pytest.approx(12 * 1.5**2)
 
@@ -129,8 +127,8 @@ def test_vjp_of_nested_results() -> None:
     y, pull = gg.vjp(f, V, V + 1)
     assert list(y) == ["a", "b"]
     gx, gy = pull({"a": np.ones(3), "b": [2.0]})
-    np.testing.assert_allclose(gx.numpy(), V + 1 + 2 * np.cos(V))
-    np.testing.assert_allclose(gy.numpy(), V)
+    np.testing.assert_allclose(gx, V + 1 + 2 * np.cos(V))
+    np.testing.assert_allclose(gy, V)
     assert pull({"a": np.zeros(3), "b": [1.0]})[1].tolist() == [0, 0, 0]  # again
     with pytest.raises(gg.errors.ShapeError):
         pull({"a": np.ones(2), "b": [2.0]})
@@ -147,8 +145,8 @@ def test_jacobians_against_jax() -> None:
         close(a, b)
     assert gg.jacobian(lambda x: x[:0])(V).shape == (0, 3)
     nested = gg.jacobian(lambda p: {"y": p["a"] * p["b"]})({"a": V, "b": 2.0})
-    np.testing.assert_allclose(nested["y"]["a"].numpy(), 2 * np.eye(3))
-    np.testing.assert_allclose(nested["y"]["b"].numpy(), V)
+    np.testing.assert_allclose(nested["y"]["a"], 2 * np.eye(3))
+    np.testing.assert_allclose(nested["y"]["b"], V)
 
 
 Point = namedtuple("Point", "x y")
@@ -171,7 +169,6 @@ def test_argnums_and_aux_and_keywords() -> None:
     assert [g.item() for g in gg.grad(f, argnums=(1, 0))(2.0, 3.0)] == [2, 3]
     gradient, aux = gg.grad(lambda x: (x * x, x + 1), has_aux=True)(3.0)
     assert (gradient.item(), aux.item()) == (6, 4)
-    assert not aux.requires_grad
     (value, aux), gradient = gg.value_and_grad(lambda x: (x * x, "text"), has_aux=True)(3.0)
     assert (value.item(), aux, gradient.item()) == (9, "text", 6)
 
@@ -202,10 +199,13 @@ def test_what_is_recorded_outside() -> None:
 
 
 def test_results_that_do_not_depend_on_the_argument() -> None:
-    assert gg.grad(lambda x: 5.0)(1.0).item() == 0
-    assert gg.grad(lambda x: gg.ones(()))(V).tolist() == [0, 0, 0]
+    for f in (lambda x: 5.0, lambda x: gg.ones(()), lambda x: gg.argmax(x).astype(float) * 1.0):
+        with pytest.warns(RuntimeWarning, match=r"gg\.grad: the result does not depend") as caught:
+            assert gg.grad(f)(V).tolist() == [0, 0, 0]
+        assert caught[0].filename == __file__
+    with pytest.warns(RuntimeWarning, match=r"gg\.jvp"):
+        assert gg.jvp(lambda x: gg.ones(2), (V,), (V,))[1].tolist() == [0, 0]
     assert gg.grad(lambda x: x)(4.0).item() == 1
-    assert gg.grad(lambda x: gg.argmax(x).astype(float) * 1.0)(V).tolist() == [0, 0, 0]
     assert gg.hessian(lambda x: x.sum())(V).tolist() == np.zeros((3, 3)).tolist()
 
 
@@ -267,5 +267,5 @@ def test_a_failing_function_leaves_nothing_behind() -> None:
 
     with pytest.raises(RuntimeError, match="planted"):
         gg.grad(f)(1.0)
-    assert not gg.grad(lambda x: x * x)(1.0).requires_grad  # no transform is thought to be active
+    assert isinstance(gg.grad(lambda x: x * x)(1.0), float)  # no transform is thought to be active
     assert math.isclose(gg.grad(gg.sin)(0.0).item(), 1.0)
