@@ -16,8 +16,8 @@ constexpr int64 GROUP = 16384, MAX_GROUPS = 64;  // elements that make a group w
 constexpr int64 MAX_SLOTS = 1 << 19;             // partial sums that are kept at a time
 constexpr int64 WIDE = 65536;                    // a sum over leading axes that leaves more than this is cut across
 
-enum Type { BOOL, INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64, FLOAT16, BFLOAT16, FLOAT32, FLOAT64 };
-const int64 SIZES[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8};
+// What comes here is made of the rows of gpugrad/base/dtypes.py: enum Type { BOOL, INT8, ... }, and SIZES of each.
+GG_DTYPES
 
 int64 header;  // bytes of a Python object before its own fields
 

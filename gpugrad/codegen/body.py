@@ -15,16 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.shapes import DType, is_16_bit
+from ..base.dtypes import BOOL, NAMED, NUMBERS, DType, is_16_bit, is_compiled
 from ..ops.op import Op
 from ..plans.program import Operand, Program
-
-TYPES = (
-    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-    "float16", "bfloat16", "float32", "float64",
-)  # fmt: skip
-NUMBER = {float: "float64", int: "int64", bool: "bool"}  # Python numbers in C
-BOOL = np.dtype(bool)
 
 
 def folder() -> Path:
@@ -46,7 +39,7 @@ class Body(NamedTuple):
 def missing(program: Program) -> str:
     """Why a program has no C text, in words; empty if it has."""
     for d in (*program.input_dtypes, *program.dtypes, *(i.dtype for i in program.instructions)):
-        if isinstance(d, np.dtype) and (d.name not in TYPES or not d.isnative):
+        if isinstance(d, np.dtype) and not is_compiled(d):
             return f"{d.str if not d.isnative else d.name} is not among the dtypes of compiled kernels"
     return ""
 
@@ -84,7 +77,7 @@ def body(program: Program) -> Body:
             value = _round(value, dtype) if is_16_bit(dtype) else _convert(value, result, dtype)
             loop.append(f"const {_register(dtype)} t{out} = {value};")
         else:
-            before.append(f"const {NUMBER[dtype]} t{out} = {value};")
+            before.append(f"const {NUMBERS[dtype].name} t{out} = {value};")
     stores = []
     for k, (o, d) in enumerate(zip(program.outputs, program.dtypes, strict=True)):
         value = read(o, d)
@@ -101,7 +94,7 @@ def _operands(op: Op, given: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _register(dtype: DType) -> str:
-    return "float32" if is_16_bit(dtype) else dtype.name
+    return NAMED[dtype.name].computed
 
 
 def _convert(text: str, own: Any, dtype: Any) -> str:

@@ -20,13 +20,13 @@ from ..backends.protocol import Backend, Like, Sink
 from ..base import errors
 from ..base.config import MAX_INPUTS, config
 from ..base.counters import counters, user_line
+from ..base.dtypes import BOOL
 from ..base.forks import survive_fork
 from ..base.modes import grad_mode, scope, set_grad_enabled
 from ..base.shapes import DType, Shape, reduced, summed_axes
 from ..ops.structural import StructuralOp, collect, kept, setitem
 from ..plans.plan import Backward, Plan, Request, plans
 from ..plans.program import Program
-from ..plans.symbols import BOOL
 from . import checks
 from .pending import Value, constant
 from .structure import Structure, structure

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 from ..backends.protocol import Sink
 from ..base import errors
 from ..base.config import config
+from ..base.dtypes import BOOL
 from ..base.modes import set_grad_enabled
 from ..base.shapes import reduced
 from ..ops.structural import Call, collect, reshape, tangent
 from ..plans.plan import Dual
-from ..plans.symbols import BOOL, Sym
+from ..plans.symbols import Sym
 from . import checks
 from .closing import Called, Node, Region, close, reachable
 from .pending import Value, filled

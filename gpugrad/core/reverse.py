@@ -18,6 +18,7 @@ from ..backends.protocol import Sink
 from ..base import errors
 from ..base.config import config
 from ..base.counters import counters
+from ..base.dtypes import BOOL
 from ..base.modes import set_grad_enabled
 from ..base.shapes import DType, Shape, reduced, summed_axes
 from ..ops import elementwise as ew
@@ -25,7 +26,6 @@ from ..ops.op import Masked
 from ..ops.structural import At, Call, Product, Zeroed, index_add, matmul, setitem, spread, sum_to
 from ..plans.plan import Backward, Request
 from ..plans.program import identity
-from ..plans.symbols import BOOL
 from . import checks
 from .closing import LOCK, Called, Leaf, Node, Region, Slot, close, reachable
 from .pending import Value, filled

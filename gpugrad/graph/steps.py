@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..backends.devices import get_device
+from ..base.dtypes import BOOL
 from ..base.modes import no_grad
 from ..core.closing import Called, close
 from ..core.closing import Node as TapeNode
@@ -23,7 +24,7 @@ from ..ops import elementwise as ew
 from ..ops.op import Op
 from ..ops.structural import broadcast_to, collect, reshape, spread, sum_to
 from ..plans.notation import expression
-from ..plans.symbols import BOOL, Adjoint, Sym, reverse
+from ..plans.symbols import Adjoint, Sym, reverse
 from .nodes import Node
 
 Values = dict[Node, Value | None]

@@ -17,11 +17,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.shapes import Shape, is_16_bit, summed_axes
+from ..base.dtypes import FLOAT32, is_16_bit
+from ..base.shapes import Shape, summed_axes
 from . import elementwise as ew
 from .op import Masked
-
-FLOAT32 = np.dtype(np.float32)
 
 
 class At(NamedTuple):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..base.dtypes import BOOL, FLOAT64
 from ..ops import elementwise as ew
 from ..ops.op import Masked, Op
-from .symbols import BOOL, Adjoint, Graph, Sym, reverse
+from .symbols import Adjoint, Graph, Sym, reverse
 
-FLOAT64 = np.dtype(np.float64)
 _INFIX = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "less": "<", "less_equal": "<=", "greater": ">",
     "greater_equal": ">=", "equal": "==", "not_equal": "!=",

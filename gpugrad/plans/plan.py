@@ -13,10 +13,11 @@ from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 from ..base.config import PLAN_CACHE
+from ..base.dtypes import BOOL
 from ..base.forks import survive_fork
 from ..ops.op import Op
 from .program import Program
-from .symbols import BOOL, Adjoint, Graph, Sym, forward, reverse
+from .symbols import Adjoint, Graph, Sym, forward, reverse
 
 
 class Backward:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.shapes import DType
+from ..base.dtypes import DType
 from ..ops.op import Op
 from .symbols import Graph, Sym
 

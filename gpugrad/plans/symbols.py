@@ -12,13 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..base.shapes import DType, is_16_bit
+from ..base.dtypes import BOOL, FLOAT64, DType, computed
 from ..ops import elementwise as ew
 from ..ops.op import Masked, Op, cast
 from ..ops.operators import Operators
-
-FLOAT32 = np.dtype(np.float32)
-BOOL = np.dtype(bool)
 
 
 class Sym(Operators):
@@ -66,7 +63,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.symbols: list[Sym] = []
-        self.default: DType = np.dtype(np.float64)  # the dtype of an op whose operands are all Python numbers
+        self.default: DType = FLOAT64  # the dtype of an op whose operands are all Python numbers
 
     def input(self, index: int, dtype: DType, grad: bool) -> Sym:
         return Sym(self, "input", index, dtype, grad, None, ())
@@ -90,7 +87,7 @@ class Graph:
         """The body of a compound op on symbols, in float32 where its operands are 16-bit."""
         assert op.body is not None
         target = op.loop(tuple(a.dtype for a in args)).output
-        wide = FLOAT32 if is_16_bit(target) else target
+        wide = computed(target)
         first = len(self.symbols)
         self.default = wide
         result = self.lift(op.body(*(a if a.weak else self.convert(a, wide) for a in args)))

@@ -19,7 +19,9 @@ import numpy as np
 
 from ...base import errors
 from ...base.config import config
-from ...base.shapes import DType, Shape, is_16_bit
+from ...base.dtypes import FLOAT32, DType, computed, is_16_bit
+from ...base.index import in_groups
+from ...base.shapes import Shape
 from ...ops.structural import StructuralOp
 from ...plans.program import Program
 from ..protocol import Sink
@@ -103,7 +105,7 @@ class CpuBackend:
     def matmul(self, a: Any, b: Any, out: Any, accumulate: bool) -> None:
         with np.errstate(all="ignore"):
             if is_16_bit(out.dtype) or accumulate:
-                wide = np.float32 if is_16_bit(out.dtype) else out.dtype
+                wide = computed(out.dtype)
                 product = np.matmul(a.astype(wide, copy=False), b.astype(wide, copy=False))
                 if accumulate:
                     np.add(product, out, product)
@@ -117,8 +119,8 @@ class CpuBackend:
 
     def scatter_add(self, buffer: Any, index: Any, array: Any) -> None:
         if is_16_bit(buffer.dtype):  # sums of many small terms saturate: add in float32, round once
-            wide = buffer.astype(np.float32)
-            self.scatter_add(wide, index, array.astype(np.float32))
+            wide = buffer.astype(FLOAT32)
+            self.scatter_add(wide, index, array.astype(FLOAT32))
             np.copyto(buffer, wide, casting="unsafe")
             return
         rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
@@ -173,10 +175,7 @@ def _has_arrays(index: Any) -> bool:
 def _add_rows(buffer: Any, rows: Any, values: Any) -> None:
     """buffer[rows] += values with duplicates: equal rows are brought together and summed in the order they came."""
     rows = np.where(rows < 0, rows + len(buffer), rows)
-    order = np.argsort(rows, kind="stable")
-    ordered = rows[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    if values.dtype.kind == "b":
-        buffer[ordered[starts]] |= np.logical_or.reduceat(values[order], starts, axis=0)
-    else:
-        buffer[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)
+    order, starts = in_groups(rows)
+    add = np.logical_or if values.dtype.kind == "b" else np.add
+    different = rows[order[starts]]
+    buffer[different] = add(buffer[different], add.reduceat(values[order], starts, axis=0))

@@ -85,8 +85,7 @@ class Kernel:
 @functools.cache
 def _driver() -> int:
     """The address of the driver, compiled on first use."""
-    text = (codegen.folder() / "host.cpp").read_text(encoding="utf-8")
-    library = compiler.load(host.complete(text), DRIVER_FLAGS)
+    library = compiler.load(host.driver(), DRIVER_FLAGS)
     library.gg_setup.argtypes = [ctypes.c_longlong]
     library.gg_setup.restype = None
     library.gg_setup(object.__basicsize__)

@@ -21,7 +21,8 @@ import numpy as np
 
 from ...base import errors
 from ...base.config import config
-from ...base.shapes import DType, Shape, is_16_bit
+from ...base.dtypes import FLOAT32, DType, computed, is_16_bit
+from ...base.shapes import Shape
 from ...ops import elementwise as ew
 from ...plans.program import Operand, Program
 from ..protocol import Sink
@@ -213,16 +214,12 @@ def _reduce(block: Any, axes: tuple[int, ...], out: Any, accumulate: bool) -> No
         total = np.logical_or.reduce(block, axis=axes, keepdims=True)
         np.logical_or(out, total, out) if accumulate else np.copyto(out, total)
     elif accumulate or out.dtype != block.dtype:
-        total = np.add.reduce(block, axis=axes, dtype=_sum_dtype(block.dtype), keepdims=True)
+        total = np.add.reduce(block, axis=axes, dtype=computed(block.dtype), keepdims=True)
         np.add(out, total, out, casting="unsafe") if accumulate else np.copyto(out, total, casting="unsafe")
     elif is_16_bit(block.dtype):
-        np.copyto(out, np.add.reduce(block, axis=axes, dtype=np.float32, keepdims=True), casting="unsafe")
+        np.copyto(out, np.add.reduce(block, axis=axes, dtype=FLOAT32, keepdims=True), casting="unsafe")
     else:
         np.add.reduce(block, axis=axes, keepdims=True, out=out)
-
-
-def _sum_dtype(dtype: DType) -> DType:
-    return np.dtype(np.float32) if is_16_bit(dtype) else dtype
 
 
 class _Partial:
@@ -231,7 +228,7 @@ class _Partial:
     def __init__(self, sink: Sink, dtype: DType, groups: int) -> None:
         self.sink = sink
         self.axes = sink.axes
-        self.sums = np.zeros((groups, *sink.buffer.shape), _sum_dtype(dtype))
+        self.sums = np.zeros((groups, *sink.buffer.shape), computed(dtype))
 
     def finish(self) -> None:
         reduce = np.logical_or.reduce if self.sums.dtype.kind == "b" else np.add.reduce

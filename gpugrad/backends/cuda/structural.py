@@ -14,16 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from ...base.shapes import Shape, is_16_bit, is_float, reduced
+from ...base.dtypes import FLOAT64, INT64, computed, is_float
+from ...base.index import in_groups, is_basic
+from ...base.shapes import Shape, reduced
 from ...codegen import movement
 from ...ops.op import TABLE as ELEMENTWISE
+from ...ops.structural import SMALL_SLICE
 from ...plans.program import Program, identity, single
 from ...plans.symbols import Graph
 from ..protocol import Sink
-from .advanced_index import Index, is_basic
+from .advanced_index import Index
 from .launch import NARROW
 
-FLOAT32 = np.dtype(np.float32)
 TABLE: dict[str, Callable[..., Any]] = {}
 
 
@@ -82,9 +84,6 @@ def to_device(backend: Any, x: Any, *, source: Any, target: Any) -> Any:
 
 
 # ----------------------------------------------------------------------------------------------------- indexing
-
-
-SMALL_SLICE = 8  # a slice this many times smaller than its base is copied, so that it does not keep the base alive
 
 
 @_own
@@ -164,13 +163,11 @@ def scatter_add(backend: Any, x: Any, index: Any, value: Any) -> None:
     if not value.size:
         return
     at = found.at.ravel()
-    order = np.argsort(at, kind="stable")
-    ordered = at[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    order, starts = in_groups(at)
     kernel = movement.scatter_add(x.dtype, len(found.lengths), value.size >= NARROW)
     upload = backend.runtime.upload
     _move(
-        backend, kernel, found, found.view, value, upload(ordered[starts]), upload(np.append(starts, len(at))), upload(order)
+        backend, kernel, found, found.view, value, upload(at[order[starts]]), upload(np.append(starts, len(at))), upload(order)
     )  # fmt: skip
 
 
@@ -179,7 +176,7 @@ def scatter_add(backend: Any, x: Any, index: Any, value: Any) -> None:
 
 def _reduction(how: str) -> Callable[..., Any]:
     def run(backend: Any, x: Any, *, axes: tuple[int, ...], keepdims: bool) -> Any:
-        dtype = np.dtype(np.int64) if how.startswith("gg_arg") else x.dtype
+        dtype = INT64 if how.startswith("gg_arg") else x.dtype
         out = backend.empty(reduced(x.shape, axes, True), dtype)
         if out.size and not axes:
             _assign(backend, out, x)
@@ -227,7 +224,7 @@ def cumsum(backend: Any, x: Any, *, axis: int) -> Any:
     chunk = SCAN_CHUNK * max(1, -(-n // (SCAN_CHUNK * SCAN_CHUNKS)))
     chunks = -(-n // chunk)
     text = movement.scan_chunks(x.dtype)
-    totals = backend.empty((outer * inner * chunks,), np.dtype(np.float64))  # 8 bytes each, whatever is summed
+    totals = backend.empty((outer * inner * chunks,), FLOAT64)  # 8 bytes each, whatever is summed
     addresses, sizes = [x.data.ptr, out.data.ptr, totals.data.ptr], [n, inner, chunk, chunks]
     if chunks > 1:
         backend.start(text, addresses, sizes, outer * inner * chunks * movement.THREADS, "kernel_running_sum_totals")
@@ -327,7 +324,7 @@ def _multiply_exactly(backend: Any, a: Any, b: Any, out: Any, accumulate: bool) 
 @_own
 def contract(backend: Any, *xs: Any, inputs: tuple[str, ...], output: str) -> Any:
     dtype = xs[0].dtype
-    arrays = [backend.cast(x, FLOAT32) if is_16_bit(dtype) else x for x in xs]
+    arrays = [backend.cast(x, computed(dtype)) for x in xs]
     terms = list(inputs)
     steps = [(0, 1)][: len(xs) - 1]
     if len(xs) > 2:
@@ -391,9 +388,9 @@ def _with_one_nan(dtype: Any) -> Program:
 @_own
 def argsort(backend: Any, x: Any, *, axis: int | None) -> Any:
     if not x.ndim:
-        return backend.full((), 0, np.dtype(np.int64))
+        return backend.full((), 0, INT64)
     if is_float(x.dtype):  # CuPy does not sort bfloat16, nor a NaN with a sign to the end
-        x = backend.cast(x, FLOAT32) if is_16_bit(x.dtype) else x
+        x = backend.cast(x, computed(x.dtype))
         same = backend.empty(x.shape, x.dtype)
         if same.size:
             backend.run(_with_one_nan(x.dtype), x.shape, [x], (), [Sink(same)])
