@@ -686,7 +686,7 @@ def test_the_orders_of_threads_would_notice_a_missing_barrier(
 
     assert all(np.allclose(s, a.sum(0), atol=1e-5) for s in sums())
     monkeypatch.setattr(cuda, "complete", lambda text: plain(text).replace("    __syncthreads();\n    if (threadIdx.y == 0)", "    if (threadIdx.y == 0)"))  # fmt: skip
-    identity(a.dtype).launches.clear()
+    identity(a.dtype).executables.clear()
     gpu = emulator.HostBackend(_runtime())
     assert not all(np.allclose(s, a.sum(0), atol=1e-5) for s in sums())
 

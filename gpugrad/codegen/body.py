@@ -17,7 +17,8 @@ import numpy as np
 
 from ..base.dtypes import BOOL, NAMED, NUMBERS, DType, is_16_bit, is_compiled
 from ..ops.op import Op
-from ..plans.program import Operand, Program
+from ..plans.dag import Input
+from ..plans.program import Const, Operand, Program
 
 
 def folder() -> Path:
@@ -46,26 +47,24 @@ def missing(program: Program) -> str:
 
 def body(program: Program) -> Body:
     """One statement per op, in program order. The same text serves C++ and CUDA."""
-    types: dict[Operand, Any] = {("i", n): d for n, d in enumerate(program.input_dtypes)}
-    types |= {("s", n): t for n, t in enumerate(program.scalar_types)}
-    types |= {("t", i.out): i.dtype for i in program.instructions}
     before: list[str] = []
     loop: list[str] = []
-    loaded: set[int] = set()
+    loaded: set[str] = set()
 
     def read(a: Operand, dtype: DType | None) -> str:
         """An operand as the op takes it; dtype None: as it is."""
-        kind, n = a
-        own = types.get(a, type(n))
-        if kind == "i" and n not in loaded:
-            loaded.add(n)
-            value = f"gg_load16(i{n}[j])" if is_16_bit(own) else f"i{n}[j] != 0" if own == BOOL else f"i{n}[j]"
-            loop.append(f"const {_register(own)} x{n} = {value};")
-        name = _literal(n) if kind == "k" else f"x{n}" if kind == "i" else f"{kind}{n}"
+        own = program.type_of(a)
+        name = _literal(a.value) if isinstance(a, Const) else str(a)
+        if isinstance(a, Input):
+            name = f"x{a.index}"
+            if name not in loaded:
+                loaded.add(name)
+                value = f"gg_load16({a}[j])" if is_16_bit(own) else f"{a}[j] != 0" if own == BOOL else f"{a}[j]"
+                loop.append(f"const {_register(own)} {name} = {value};")
         return name if dtype is None or own == dtype else _convert(name, own, dtype)
 
     for out, op, args, dtype in program.instructions:
-        given = tuple(types.get(a, type(a[1])) for a in args)
+        given = tuple(map(program.type_of, args))
         takes = _operands(op, given)
         texts = [read(a, d) for a, d in zip(args, takes, strict=True)]
         result = op.loop(given).output

@@ -38,7 +38,7 @@ def kernel(program: Program) -> str:
             "GG_VISIBLE gg_driver* gg_drive = nullptr;",
             f"GG_EXPORT int64 gg_run({', '.join([*parameters, 'const gg_call* call'])}) {{",
             f"    void* const arrays[] = {{{arrays}}};",
-            f"    gg_scalar s[{max(1, program.scalars)}] = {{}};",
+            f"    gg_scalar s[{max(1, len(program.scalar_types))}] = {{}};",
             *numbers,
             "    return gg_drive(&kernel, arrays, s, call);",
             "}",

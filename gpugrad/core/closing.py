@@ -26,7 +26,7 @@ from ..base.modes import grad_mode, scope, set_grad_enabled
 from ..base.shapes import DType, Shape, reduced, summed_axes
 from ..ops.structural import StructuralOp, collect, kept, setitem
 from ..plans.plan import Backward, Plan, Request, plans
-from ..plans.program import Program
+from ..plans.program import OUTPUT, UPSTREAM, Kind, Program, Source
 from . import checks
 from .pending import Value, constant
 from .structure import Structure, structure
@@ -224,13 +224,13 @@ class Region(Node):
         inputs = [Like(s, d) for s, d in zip(self.shapes, self.dtypes, strict=True)]
         kept = self.extent if self.axes is None else reduced(self.extent, self.axes, True)
         output = Like(kept, self.dtype)
-        forward = self.plan.forward, self.extent, [inputs[s[1]] for s in self.plan.forward.sources], [Sink(output, self.axes or ())]  # fmt: skip
+        forward = self.plan.forward, self.extent, [inputs[s.index] for s in self.plan.forward.sources], [Sink(output, self.axes or ())]  # fmt: skip
         program, arrays, sinks = _usual_backward(self.plan, self.extent, self.axes, inputs, output)
         return [forward, (program, self.extent, arrays, sinks)]
 
     def describe(self) -> str:
         """The ops of the region, for messages."""
-        names = [op.name for op, _ in self.plan.calls()] + (["sum"] if self.axes is not None else [])
+        names = [c.op.name for c in self.plan.dag.calls] + (["sum"] if self.axes is not None else [])
         return f"a region of {len(names)} ops ({', '.join(names[:8])}{', ...' if len(names) > 8 else ''})"
 
     def find(self, v: Value) -> int:
@@ -401,7 +401,8 @@ def _usual_backward(
     """What the usual walk runs for a region: every gradient stored, no masks. inputs, output: arrays, or `Like` them."""
     kept = extent if axes is None else reduced(extent, axes, True)
     backward = plan.backward(Request(plan.reached, (False,) * len(plan.reached), (), False, axes is None))
-    known: dict[Any, Any] = {("x", n): a for n, a in enumerate(inputs)} | {"y": output, "g": Like(kept, output.dtype)}
+    known: dict[Source, Any] = {Source(Kind.INPUT, n): a for n, a in enumerate(inputs)}
+    known |= {OUTPUT: output, UPSTREAM: Like(kept, output.dtype)}
     sinks = []
     for n, value, (place, _) in zip(plan.reached, backward.values, backward.places, strict=True):
         if value is not None and place is not None:

@@ -17,6 +17,7 @@ from ..base.modes import set_grad_enabled
 from ..base.shapes import reduced
 from ..ops.structural import Call, collect, reshape, tangent
 from ..plans.plan import Dual
+from ..plans.program import Kind
 from ..plans.symbols import Sym
 from . import checks
 from .closing import Called, Node, Region, close, reachable
@@ -74,11 +75,11 @@ def _computed_region(node: Region, plan: Dual, moving: Mapping[int, Tangent]) ->
     backend = node.device.backend
     arrays: list[Any] = []
     for source in plan.program.sources:
-        if source == "y":
+        kind, n = source.kind, source.index
+        if kind is Kind.OUTPUT:
             arrays.append(node.output)
         else:
-            kind, n = source
-            v = moving[n].value if kind == "t" else moving[n].mask if kind == "m" else node.saved[n]
+            v = moving[n].value if kind is Kind.TANGENT else moving[n].mask if kind is Kind.MASK else node.saved[n]
             assert v is not None
             arrays.append(close(v))
     outputs = [Value(backend.empty(node.shape, dtype), node.shape, dtype, node.device, False, None, True)

@@ -25,7 +25,7 @@ from ..ops import elementwise as ew
 from ..ops.op import Masked
 from ..ops.structural import At, Call, Product, Zeroed, index_add, matmul, setitem, spread, sum_to
 from ..plans.plan import Backward, Request
-from ..plans.program import identity
+from ..plans.program import OUTPUT, UPSTREAM, UPSTREAM_MASK, identity
 from . import checks
 from .closing import LOCK, Called, Leaf, Node, Region, Slot, close, reachable
 from .pending import Value, filled
@@ -325,12 +325,12 @@ class Walk:
         if sinks:
             arrays = []
             for source in plan.program.sources:
-                if source == "g":
+                if source is UPSTREAM:
                     arrays.append(upstream)
-                elif source == "m":
+                elif source is UPSTREAM_MASK:
                     arrays.append(mask)
                 else:
-                    arrays.append(node.output if source == "y" else node.saved[source[1]].array)
+                    arrays.append(node.output if source is OUTPUT else node.saved[source.index].array)
             backend.run(plan.program, node.extent, arrays, node.scalars, sinks)
         for dtype, source, onto in aliases:
             backend.run(identity(dtype), node.extent, [source], (), onto)

@@ -125,8 +125,8 @@ def _local(
 ) -> tuple[list[Sym], Sym, Sym, Sym | None, Adjoint | None]:
     operands, y = expression(op, types)
     graph = y.graph
-    g = graph.input(-1, np.dtype(y.dtype), True)
-    m = graph.input(-2, BOOL, False) if masked else None
+    g = graph.input(np.dtype(y.dtype), True)
+    m = graph.input(BOOL, False) if masked else None
     root = y if op.rule is not None else graph.expand(op, operands)
     return operands, y, g, m, reverse(root, Adjoint(g, m), [operands[which]]).get(operands[which])
 

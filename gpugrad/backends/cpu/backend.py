@@ -13,7 +13,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from ...plans.program import Program
 from ..protocol import Sink
 from . import native
 from . import numpy as reference
+from .native import Kernel
 from .pool import SOLE, is_whole, memory
 
 RUNS = 16  # a structure that has run so often is part of a loop
@@ -79,7 +80,7 @@ class CpuBackend:
     def run(
         self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]
     ) -> None:
-        kernel = program.native
+        kernel = program.executables.get(Kernel)
         if kernel is None or config._cpu != "native":
             kernel = _chosen(program, shape)
         if kernel:
@@ -97,7 +98,7 @@ class CpuBackend:
                 reference.run(program, shape, arrays, scalars, sinks)
 
     def may_overwrite(self, program: Program) -> bool:
-        return bool(program.native) and config.cpu != "numpy"
+        return bool(program.executables.get(Kernel)) and config.cpu != "numpy"
 
     def source(self, program: Program) -> str:
         return reference.source(program)
@@ -138,26 +139,39 @@ class CpuBackend:
         """Nothing to wait for: calls return when they are done."""
 
 
-def _chosen(program: Program, shape: Shape) -> Any:
+class _Use:
+    """What a program has done so far: how often it ran, and its operations on elements."""
+
+    __slots__ = ("runs", "work")
+
+    def __init__(self) -> None:
+        self.runs = self.work = 0
+
+
+def _chosen(program: Program, shape: Shape) -> Kernel | Literal[False]:
     """The compiled form of a program if it is to be used now, False if NumPy is to run it."""
     mode = config.cpu
     if mode == "numpy":
         return False
-    kernel = program.native
+    kernel: Kernel | Literal[False] | None = program.executables.get(Kernel)
     if kernel is not None:
         return kernel
     if mode == "auto":
-        program.runs += 1
-        program.work += max(1, len(program.instructions)) * math.prod(shape)
-        if program.runs < RUNS and program.work < WORK:
+        use: _Use | None = program.executables.get(_Use)
+        if use is None:
+            use = program.executables[_Use] = _Use()
+        use.runs += 1
+        use.work += max(1, len(program.instructions)) * math.prod(shape)
+        if use.runs < RUNS and use.work < WORK:
             return False
         if native.why_not():
             _say_once()
             return False
     elif native.why_not():
         raise errors.no_native(native.why_not())
-    program.native = False if native.missing(program) else native.Kernel(program)
-    return program.native
+    kernel = False if native.missing(program) else Kernel(program)  # False: it cannot be compiled
+    program.executables[Kernel] = kernel
+    return kernel
 
 
 @functools.cache

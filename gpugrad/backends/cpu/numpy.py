@@ -23,114 +23,14 @@ from ...base import errors
 from ...base.config import config
 from ...base.dtypes import FLOAT32, DType, computed, is_16_bit
 from ...base.shapes import Shape
-from ...ops import elementwise as ew
-from ...plans.program import Operand, Program
+from ...plans.program import Program
 from ..protocol import Sink
 from .threads import share
+from .ufuncs import Code, compiled
 
 BLOCK = 65536  # elements: a few scratch buffers of this size stay in the cache of a core
 GROUPS = 64  # partial sums of a large reduction
 KEPT = 4096  # elements: smaller scratch buffers are cheap to make anew
-
-# Arithmetic among Python numbers in a plan; what is not here is a call of the ufunc (division by zero must give inf).
-_NUMBERS = {
-    "add": "({} + {})", "subtract": "({} - {})", "multiply": "({} * {})", "negative": "(-{})",
-    "equal": "({} == {})", "not_equal": "({} != {})", "less": "({} < {})", "greater": "({} > {})",
-    "less_equal": "({} <= {})", "greater_equal": "({} >= {})",
-    "logical_and": "({} and {})", "logical_or": "({} or {})", "logical_not": "(not {})", "where": "({1} if {0} else {2})",
-}  # fmt: skip
-
-
-def _where(condition: Any, a: Any, b: Any, out: Any) -> None:
-    if out is not b:
-        np.copyto(out, b)
-    np.copyto(out, a, where=condition)
-
-
-class Code:
-    """A program as a Python function f(*inputs, *scalars, *outputs, *scratch)."""
-
-    __slots__ = ("contiguous", "function", "scratch", "text")
-
-    def __init__(self, program: Program) -> None:
-        namespace: dict[str, Any] = {"copyto": np.copyto, "inf": math.inf, "nan": math.nan}
-        last: dict[int, int] = {}
-        for n, i in enumerate(program.instructions):
-            for a in i.args:
-                if a[0] == "t":
-                    last[a[1]] = n
-        direct: dict[int, str] = {}  # results that are outputs: computed in place
-        for k, o in enumerate(program.outputs):
-            if o[0] == "t" and isinstance(program.instructions[o[1]].dtype, np.dtype):
-                direct.setdefault(o[1], f"o{k}")
-        self.scratch: list[DType] = []
-        self.contiguous: set[int] = set()
-        free: dict[Any, list[str]] = {}
-        where: dict[int, str] = {}
-        lines: list[str] = []
-
-        def new(dtype: DType) -> str:
-            if free.get(dtype):
-                return free[dtype].pop()
-            self.scratch.append(dtype)
-            return f"t{len(self.scratch) - 1}"
-
-        def kind(a: Operand) -> Any:
-            tables: Any = {"i": program.input_dtypes, "s": program.scalar_types}
-            return (
-                program.instructions[a[1]].dtype if a[0] == "t" else type(a[1]) if a[0] == "k" else tables[a[0]][a[1]]
-            )
-
-        def text(a: Operand) -> str:
-            return where[a[1]] if a[0] == "t" else repr(a[1]) if a[0] == "k" else f"{a[0]}{a[1]}"
-
-        for n, (out, op, args, dtype) in enumerate(program.instructions):
-            given = [text(a) for a in args]
-            if isinstance(dtype, np.dtype):
-                brain = next((t for t in (dtype, *map(kind, args)) if getattr(t, "name", "") == "bfloat16"), None)
-                if brain is not None:  # a Python number beside it is one of its kind; NumPy would compute in float32
-                    namespace["bfloat16"] = brain.type
-                    given = [
-                        f"bfloat16({g})" if kind(a) in (float, int) else g for g, a in zip(given, args, strict=True)
-                    ]
-            if not isinstance(dtype, np.dtype):
-                namespace[op.name] = op.numpy
-                where[out] = f"n{out}"
-                known = _NUMBERS.get(op.name)
-                number = known.format(*given) if known else f"float({op.name}({', '.join(given)}))"
-                lines.append(f"n{out} = {number}")
-                continue
-            if not op.exact:
-                self.contiguous.update(a[1] for a in args if a[0] == "i")
-            filled = ""
-            if op is ew.power and not given[1].startswith(("t", "i", "o")):
-                filled = new(dtype)  # NumPy's power differs in the last bit between a scalar and an array exponent
-                lines.append(f"copyto({filled}, {given[1]})")
-                given[1] = filled
-            dying = [where[a[1]] for a in args if a[0] == "t" and last[a[1]] == n and a[1] not in direct]
-            dying = [r for r in dict.fromkeys(dying) if r.startswith("t")]
-            register = direct.get(out)
-            if register is None:
-                # An output may take the place of an input that is read here for the last time.
-                reusable = (
-                    dying if op.is_ufunc else [r for r in dying if op is ew.where and r == given[2] not in given[:2]]
-                )
-                register = next((r for r in reusable if self.scratch[int(r[1:])] == dtype), None) or new(dtype)
-            where[out] = register
-            name, namespace[name] = (op.name, op.numpy) if op is not ew.where else ("where", _where)
-            lines.append(f"{name}({', '.join(given)}, {'out=' if op.is_ufunc else ''}{register})")
-            for r in [*dying, filled]:
-                if r and r != register:
-                    free.setdefault(self.scratch[int(r[1:])], []).append(r)
-        for k, o in enumerate(program.outputs):
-            if o[0] != "t" or direct.get(o[1]) != f"o{k}":
-                lines.append(f"copyto(o{k}, {text(o)})")
-        parameters = [f"i{n}" for n in range(len(program.sources))] + [f"s{n}" for n in range(program.scalars)]
-        parameters += [f"o{n}" for n in range(len(program.outputs))] + [f"t{n}" for n in range(len(self.scratch))]
-        body = "\n    ".join(lines or ["pass"])
-        self.text = f"def plan({', '.join(parameters)}):\n    {body}\n"
-        exec(compile(self.text, "<gpugrad plan>", "exec"), namespace)  # text made above, from the op table alone
-        self.function = namespace["plan"]
 
 
 def source(program: Program) -> str:
@@ -154,9 +54,10 @@ def run(program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence
 
 
 def _code(program: Program) -> Code:
-    if program.code is None:
-        program.code = Code(program)
-    return program.code
+    found: Code | None = program.executables.get(Code)
+    if found is None:
+        found = program.executables[Code] = compiled(program)
+    return found
 
 
 class _Scratch(threading.local):

@@ -156,7 +156,7 @@ class CupyBackend:
         self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]
     ) -> None:
         addresses = []
-        key: list[Any] = [self, shape]
+        key: list[Any] = [shape]
         for a in arrays:
             address = a.data.ptr
             addresses.append(address)
@@ -165,16 +165,20 @@ class CupyBackend:
             address = s.buffer.data.ptr
             addresses.append(address)
             key += (s.buffer.strides, s.axes, s.accumulate, address & 15)
-        signature = tuple(key)
-        found = program.launches.get(signature)
-        if found is None:
-            if len(program.launches) >= LAYOUTS:
-                program.launches.clear()
-            found = program.launches[signature] = [
-                _Launch(self.runtime, *planned) for planned in launch.kernels(program, shape, arrays, sinks)
-            ]
-        for f in found:
+        for f in self._launches(program, tuple(key), lambda: launch.kernels(program, shape, arrays, sinks)):
             f.fire(self.runtime, addresses, scalars)
+
+    def _launches(self, program: Program, key: Any, plan: Callable[[], list[launch.Planned]]) -> list[_Launch]:
+        """The launches of a program that are kept for a layout of its arrays; planned if there are none."""
+        kept: dict[Any, list[_Launch]] | None = program.executables.get(self)
+        if kept is None:
+            kept = program.executables[self] = {}
+        found = kept.get(key)
+        if found is None:
+            if len(kept) >= LAYOUTS:
+                kept.clear()
+            found = kept[key] = [_Launch(self.runtime, *planned) for planned in plan()]
+        return found
 
     def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink]) -> None:
         """Start compiling what `run` will need, if arrays like these are given."""
@@ -184,13 +188,11 @@ class CupyBackend:
     def reduce(self, array: Any, axes: tuple[int, ...], how: str, out: Any) -> None:
         """`array` reduced over `axes` in another way than by a sum, into `out`, which has those axes with length 1."""
         program = identity(array.dtype)
-        key = (self, how, array.shape, array.strides, array.data.ptr & 15, axes)
-        if key not in program.launches:
-            if len(program.launches) >= LAYOUTS:
-                program.launches.clear()
-            (kernel,) = launch.kernels(program, array.shape, [array], [Sink(out, axes)], how)
-            program.launches[key] = _Launch(self.runtime, *kernel)
-        program.launches[key].fire(self.runtime, [array.data.ptr, out.data.ptr], ())
+        key = (how, array.shape, array.strides, array.data.ptr & 15, axes)
+
+        sinks = [Sink(out, axes)]
+        (only,) = self._launches(program, key, lambda: launch.kernels(program, array.shape, [array], sinks, how))
+        only.fire(self.runtime, [array.data.ptr, out.data.ptr], ())
 
     def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
         lists = []
@@ -207,10 +209,7 @@ class CupyBackend:
         width = min(8, 16 // max(sizes))
         if any(p % min(16, width * s) for row in lists for p, s in zip(row[:-1], sizes, strict=True)):
             width = 1
-        key = (self, "many", width)
-        if key not in program.launches:
-            kernel = launch.one_kernel(program, cuda.many(program, width), 2)
-            program.launches[key] = _Launch(self.runtime, kernel, [0, 1], [n for n, _ in cuda.scalars(program)])
+        (only,) = self._launches(program, ("many", width), lambda: [launch.many(program, width)])
         table = tuple(lists)
         if table not in self._tables:
             if len(self._tables) >= TABLES:
@@ -223,9 +222,7 @@ class CupyBackend:
             )
         device_tiles, device_lists = self._tables[table]
         if len(device_tiles):
-            program.launches[key].fire(
-                self.runtime, [device_tiles.data.ptr, device_lists.data.ptr], scalars, len(device_tiles)
-            )
+            only.fire(self.runtime, [device_tiles.data.ptr, device_lists.data.ptr], scalars, len(device_tiles))
 
     def start(self, text: str, addresses: Sequence[int], sizes: Sequence[int], threads: int, name: str = "") -> None:
         """Launch a kernel of `codegen.movement`, the last of its text if none is named: its structure is addresses, then sizes."""

@@ -53,6 +53,14 @@ class Kernel(NamedTuple):
     finish: int = 0
 
 
+class Planned(NamedTuple):
+    """A kernel, and where it finds its arrays among inputs and outputs, and its numbers among those of the program."""
+
+    kernel: Kernel
+    arrays: list[int]
+    scalars: list[int]
+
+
 def view(shape: Shape, lengths: Sequence[int], strides: Sequence[int], size: int, address: int) -> Array:
     """An array seen at a shape that it broadcasts to."""
     lead = len(shape) - len(lengths)
@@ -232,8 +240,8 @@ def _partial(how: str) -> int:
 
 def kernels(
     program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink], how: str = "gg_sum_of"
-) -> list[tuple[Kernel, list[int], list[int]]]:
-    """The kernels that a program is run with, where each finds its arrays among inputs and outputs, and its numbers.
+) -> list[Planned]:
+    """The kernels that a program is run with.
 
     arrays, and the buffers of sinks: anything with shape, strides, dtype, size and `data.ptr`. Outputs that are summed
     over the same axes make one kernel; those that are not summed make another.
@@ -264,7 +272,7 @@ def kernels(
             waiting += [(axes, members[:half]), (axes, members[half:])]
             continue
         places = [*inputs, *(len(arrays) + k for k in members)]
-        planned.append((kernel, places, [n for n, _ in cuda.scalars(part)]))
+        planned.append(Planned(kernel, places, [n for n, _ in cuda.scalars(part)]))
     return planned
 
 
@@ -277,6 +285,7 @@ def text(program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[
     return "\n".join(k.text for k, _, _ in kernels(program, shape, arrays, sinks))
 
 
-def one_kernel(program: Program, text: str, pointers: int) -> Kernel:
-    """The launch of a text whose structure holds addresses and numbers alone."""
-    return Kernel(text, _head(program, pointers), b"", 1, (cuda.THREADS, 1))
+def many(program: Program, width: int) -> Planned:
+    """The launch of a program over many lists of arrays, which two tables name: of their tiles, and of the lists."""
+    kernel = Kernel(cuda.many(program, width), _head(program, 2), b"", 1, (cuda.THREADS, 1))
+    return Planned(kernel, [0, 1], [n for n, _ in cuda.scalars(program)])

@@ -20,7 +20,7 @@ from ...base.shapes import Shape, reduced
 from ...codegen import movement
 from ...ops.op import TABLE as ELEMENTWISE
 from ...ops.structural import SMALL_SLICE
-from ...plans.program import Program, identity, single
+from ...plans.program import Program, identity, lower, named, single
 from ...plans.symbols import Graph
 from ..protocol import Sink
 from .advanced_index import Index
@@ -380,9 +380,9 @@ def _pair(backend: Any, a: Any, ta: str, b: Any, tb: str, keep: set[str]) -> tup
 def _with_one_nan(dtype: Any) -> Program:
     """The program that hands its input on, every NaN made the positive one."""
     graph = Graph()
-    x = graph.input(0, dtype, False)
+    x = graph.input(dtype, False)
     chosen = graph.node(ELEMENTWISE["isnan"], [x], False)
-    return Program([graph.node(ELEMENTWISE["where"], [chosen, graph.const(math.nan), x], False)], {x: ("x", 0)}, 0)
+    return lower([graph.node(ELEMENTWISE["where"], [chosen, graph.const(math.nan), x], False)], named([x]), 0)
 
 
 @_own
