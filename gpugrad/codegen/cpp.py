@@ -52,6 +52,9 @@ def kernel(program: Program) -> str:
     )
 
 
+DRIVER = ("layout.h", "sums.h", "host.cpp")
+
+
 def _member(number: Row) -> str:
     """Where `gg_scalar` of host.h has a Python number."""
     return "number" if number.kind == "f" else "integer"
@@ -71,5 +74,5 @@ def complete(kernel: str) -> str:
 def driver() -> str:
     """The driver with everything that it needs in front of it."""
     names, sizes = ", ".join(row.name.upper() for row in ROWS), ", ".join(str(row.size) for row in ROWS)
-    rows = f"enum Type {{ {names} }};\nconst int64 SIZES[] = {{{sizes}}};\n"
-    return complete((folder() / "host.cpp").read_text(encoding="utf-8").replace("GG_DTYPES\n", rows))
+    rows = f"namespace {{ enum Type {{ {names} }}; const int64 SIZES[] = {{{sizes}}}; }}"
+    return complete("\n\n".join([rows, *((folder() / file).read_text(encoding="utf-8") for file in DRIVER)]))
