@@ -114,7 +114,7 @@ class _Writer:
         if brain is None:
             return given
         self.namespace["bfloat16"] = brain.type
-        return [f"bfloat16({g})" if t in (float, int) else g for g, t in zip(given, types, strict=True)]
+        return [f"bfloat16({g})" if t is float or t is int else g for g, t in zip(given, types, strict=True)]
 
     def _dying(self, n: int, args: Sequence[Operand]) -> list[str]:
         """The scratch buffers that instruction number n is the last to read."""
