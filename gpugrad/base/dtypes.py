@@ -78,6 +78,11 @@ def is_16_bit(dtype: DType) -> bool:
     return dtype.itemsize == 2 and is_float(dtype)
 
 
+def is_bfloat16(dtype: DType) -> bool:
+    """True for the one dtype of these that NumPy does not know as a float."""
+    return dtype.itemsize == 2 and dtype.kind not in "fiu" and dtype.name == "bfloat16"
+
+
 def computed(dtype: DType) -> DType:
     """The dtype in which values of a dtype are computed and summed: float32 for 16-bit floats, else itself."""
     return FLOAT32 if is_16_bit(dtype) else dtype

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base.dtypes import DType
+from ...base.dtypes import DType, is_bfloat16
 from ...ops import elementwise as ew
 from ...plans.dag import Input
 from ...plans.program import Instruction, Operand, Program, Temp
@@ -110,7 +110,7 @@ class _Writer:
         """The operands. A Python number beside bfloat16 is one of its kind: NumPy would compute in float32."""
         given = [self._text(a) for a in i.args]
         types = [self.program.type_of(a) for a in i.args]
-        brain = next((t for t in (i.dtype, *types) if getattr(t, "name", "") == "bfloat16"), None)
+        brain = next((t for t in (i.dtype, *types) if isinstance(t, np.dtype) and is_bfloat16(t)), None)
         if brain is None:
             return given
         self.namespace["bfloat16"] = brain.type
