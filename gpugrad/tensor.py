@@ -944,7 +944,7 @@ def tensor(
     array = device_array(data)
     if array is not None:
         check_array(array, data)
-        found = leaf(device_of(array).backend.take_in(array, None), device_of(array), False, True)
+        found = leaf(device_of(array).backend.from_host(array, None), device_of(array), False, True)
         found = found if dtype is None or as_dtype(dtype) == found.dtype else found.astype(dtype)
         found = found if device is None else found.to(device)
         return leaf(close(found._value), found.device, requires_grad, True)
@@ -954,7 +954,7 @@ def tensor(
     except ValueError:
         raise errors.not_an_operand(data) from None
     check_array(array, data)
-    array = where.backend.take_in(array, None)
+    array = where.backend.from_host(array, None)
     return leaf(array, where, requires_grad, True)
 
 

@@ -26,7 +26,7 @@ struct Run {
     const gg_kernel* kernel;
     const gg_scalar* scalars;
     Layout inputs[MAX_ARRAYS];
-    Sink sinks[MAX_ARRAYS];
+    Output outputs[MAX_ARRAYS];
     char* tiles[2 * MAX_ARRAYS];  // scratch of each array
     int64 elements, reducing;
     int64 dims, size[MAX_DIMS];  // the iteration, axes merged that no sum tells apart
@@ -50,17 +50,17 @@ struct Run {
         reducing = 0;
         for (int64 n = 0; n < k->outputs; ++n) {
             const Array& a = *reinterpret_cast<const Array*>(static_cast<char*>(arrays[k->inputs + n]) + header);
-            Sink& sink = sinks[n];
-            sink.type = k->types[k->inputs + n];
-            sink.add = n < 63 && (call.accumulate >> n & 1);
-            sink.floating = sink.type >= FLOAT16;
-            sink.sums = false;
-            sink.out.start(a.data, SIZES[sink.type]);
+            Output& output = outputs[n];
+            output.type = k->types[k->inputs + n];
+            output.add = n < 63 && (call.accumulate >> n & 1);
+            output.floating = output.type >= FLOAT16;
+            output.sums = false;
+            output.out.start(a.data, SIZES[output.type]);
             for (int64 d = 0; d < call.dims; ++d) {
-                sink.out.add(a.shape[d], a.strides[d]);
-                if (a.shape[d] != call.shape[d]) sink.sums = true;
+                output.out.add(a.shape[d], a.strides[d]);
+                if (a.shape[d] != call.shape[d]) output.sums = true;
             }
-            reducing += sink.sums;
+            reducing += output.sums;
         }
         if (reducing) {
             merge_axes(call, arrays);
@@ -91,29 +91,29 @@ struct Run {
             }
         }
         for (int64 n = 0; n < kernel->outputs; ++n) {
-            Sink& sink = sinks[n];
-            if (!sink.sums) continue;
-            sink.dims = 0;
+            Output& output = outputs[n];
+            if (!output.sums) continue;
+            output.dims = 0;
             for (int64 d = 0; d < dims; ++d) {
                 const int64 step = summed(n, axes[d]) ? 0 : 1;
-                if (sink.dims && sink.step[sink.dims - 1] == step) {
-                    sink.size[sink.dims - 1] *= size[d];
+                if (output.dims && output.step[output.dims - 1] == step) {
+                    output.size[output.dims - 1] *= size[d];
                 } else {
-                    sink.size[sink.dims] = size[d];
-                    sink.step[sink.dims++] = step;
+                    output.size[output.dims] = size[d];
+                    output.step[output.dims++] = step;
                 }
             }
-            for (int64 d = sink.dims - 1, step = 1; d >= 0; --d) {
-                if (!sink.step[d]) continue;
-                sink.step[d] = step;
-                step *= sink.size[d];
+            for (int64 d = output.dims - 1, step = 1; d >= 0; --d) {
+                if (!output.step[d]) continue;
+                output.step[d] = step;
+                step *= output.size[d];
             }
-            sink.shared = summed(n, axes[0]);
+            output.shared = summed(n, axes[0]);
         }
         across = dims > 1;
         for (int64 n = 0; n < kernel->outputs; ++n) {
-            const Sink& sink = sinks[n];
-            if (sink.sums) across = across && sink.out.count > WIDE && summed(n, axes[0]) && !summed(n, axes[1]);
+            const Output& output = outputs[n];
+            if (output.sums) across = across && output.out.count > WIDE && summed(n, axes[0]) && !summed(n, axes[1]);
         }
     }
 
@@ -121,22 +121,22 @@ struct Run {
     void divide() {
         int64 shared = 0;
         for (int64 n = 0; n < kernel->outputs; ++n) {
-            Sink& sink = sinks[n];
-            if (!sink.sums) continue;
-            if (across) sink.shared = false;
-            if (sink.shared) shared += sink.out.count;
+            Output& output = outputs[n];
+            if (!output.sums) continue;
+            if (across) output.shared = false;
+            if (output.shared) shared += output.out.count;
         }
         const int64 lead = across ? size[1] : dims == 1 ? (elements + TILE - 1) / TILE : size[0];
         groups = max(1, min(min(MAX_GROUPS, (elements + GROUP - 1) / GROUP), lead));
         if (shared) groups = max(1, min(groups, MAX_SLOTS / shared));
         bytes = 0;
         for (int64 n = 0; n < kernel->outputs; ++n) {
-            Sink& sink = sinks[n];
-            if (!sink.sums) continue;
-            sink.slots = sink.out.count;
-            if (!sink.shared && elements) sink.slots = sink.out.count / (across ? size[1] : size[0]) * ((lead + groups - 1) / groups + 1);
-            sink.offset = bytes;
-            if (sink.shared) bytes += groups * sink.slots * 16;
+            Output& output = outputs[n];
+            if (!output.sums) continue;
+            output.slots = output.out.count;
+            if (!output.shared && elements) output.slots = output.out.count / (across ? size[1] : size[0]) * ((lead + groups - 1) / groups + 1);
+            output.offset = bytes;
+            if (output.shared) bytes += groups * output.slots * 16;
         }
     }
 
@@ -144,7 +144,7 @@ struct Run {
     bool flat() const {
         bool yes = !reducing;
         for (int64 k = 0; yes && k < kernel->inputs; ++k) yes = inputs[k].flat();
-        for (int64 k = 0; yes && k < kernel->outputs; ++k) yes = sinks[k].out.flat() && !sinks[k].add;
+        for (int64 k = 0; yes && k < kernel->outputs; ++k) yes = outputs[k].out.flat() && !outputs[k].add;
         return yes;
     }
 
@@ -177,18 +177,18 @@ struct Run {
                 for (int64 j = n; j < padded; ++j) __builtin_memcpy(tile + j * a.item, tile, a.item);
             }
             for (int64 k = 0; k < kernel->outputs; ++k) {
-                const Sink& sink = sinks[k];
-                char* there = n == padded && !sink.sums && !sink.add ? sink.out.direct(at, n) : nullptr;
+                const Output& output = outputs[k];
+                char* there = n == padded && !output.sums && !output.add ? output.out.direct(at, n) : nullptr;
                 out[k] = there ? there : tiles[kernel->inputs + k];
             }
             kernel->body(in, scalars, out, padded);
             for (int64 k = 0; k < kernel->outputs; ++k) {
-                Sink& sink = sinks[k];
+                Output& output = outputs[k];
                 if (out[k] != tiles[kernel->inputs + k]) continue;
-                if (sink.sums)
-                    sink.collect(at, n, out[k]);
+                if (output.sums)
+                    output.collect(at, n, out[k]);
                 else
-                    put(sink.out, sink.type, sink.add, at, n, out[k]);
+                    put(output.out, output.type, output.add, at, n, out[k]);
             }
         }
     }
@@ -202,7 +202,7 @@ struct Run {
     bool work(int64 first, int64 last, char* partial) {
         int64 total = 0;
         for (int64 k = 0; k < kernel->inputs; ++k) total += SIZES[kernel->types[k]] * TILE;
-        for (int64 k = 0; k < kernel->outputs; ++k) total += SIZES[sinks[k].type] * TILE;
+        for (int64 k = 0; k < kernel->outputs; ++k) total += SIZES[outputs[k].type] * TILE;
         char* memory = scratch.take(max(64, total));
         if (!memory) return false;
         for (int64 k = 0; k < kernel->inputs + kernel->outputs; ++k) {
@@ -217,7 +217,7 @@ struct Run {
         }
         int64 own = 0;
         for (int64 k = 0; k < kernel->outputs; ++k)
-            if (sinks[k].sums && !sinks[k].shared) own += sinks[k].slots * 16;
+            if (outputs[k].sums && !outputs[k].shared) own += outputs[k].slots * 16;
         char* mine = own ? slots.take((own + 63) / 64 * 64) : nullptr;
         if (own && !mine) return false;
         for (int64 g = first; g < last; ++g) group(g, partial, mine, filled);
@@ -238,42 +238,42 @@ struct Run {
         from *= inner;
         to *= inner;
         for (int64 k = 0; k < kernel->outputs; ++k) {
-            Sink& sink = sinks[k];
-            if (!sink.sums) continue;
-            char* memory = sink.shared ? partial + sink.offset + g * sink.slots * 16 : mine;
-            if (!sink.shared) mine += sink.slots * 16;
-            sink.group.place(memory, sink.slots);
-            sink.group.clear(sink.floating, sink.slots);
-            sink.base = sink.shared ? 0 : reached(sink, from, inner);
+            Output& output = outputs[k];
+            if (!output.sums) continue;
+            char* memory = output.shared ? partial + output.offset + g * output.slots * 16 : mine;
+            if (!output.shared) mine += output.slots * 16;
+            output.group.place(memory, output.slots);
+            output.group.clear(output.floating, output.slots);
+            output.base = output.shared ? 0 : reached(output, from, inner);
         }
         if (across)
             for (int64 r = 0; r < size[0]; ++r) range(r * lead * inner + from, r * lead * inner + to, filled);
         else
             range(from, to, filled);
         for (int64 k = 0; k < kernel->outputs; ++k) {
-            Sink& sink = sinks[k];
-            if (!sink.sums || sink.shared) continue;
-            sink.deliver(sink.base, reached(sink, to, inner) - sink.base);
+            Output& output = outputs[k];
+            if (!output.sums || output.shared) continue;
+            output.deliver(output.base, reached(output, to, inner) - output.base);
         }
     }
     // How many sums come before element `at` of the divided axis.
-    int64 reached(const Sink& sink, int64 at, int64 inner) const {
-        return at / inner * (sink.out.count / (across ? size[1] : size[0]));
+    int64 reached(const Output& output, int64 at, int64 inner) const {
+        return at / inner * (output.out.count / (across ? size[1] : size[0]));
     }
 
     // The shared sums of all groups, added in their order.
     void finish(char* partial) {
         for (int64 k = 0; k < kernel->outputs; ++k) {
-            Sink& sink = sinks[k];
-            if (!sink.sums || !sink.shared) continue;
-            char* memory = partial + sink.offset;
-            sink.group.place(memory, sink.slots);
+            Output& output = outputs[k];
+            if (!output.sums || !output.shared) continue;
+            char* memory = partial + output.offset;
+            output.group.place(memory, output.slots);
             for (int64 g = 1; g < groups; ++g) {
                 Sums other;
-                other.place(memory + g * sink.slots * 16, sink.slots);
-                sink.merge(other, sink.slots);
+                other.place(memory + g * output.slots * 16, output.slots);
+                output.merge(other, output.slots);
             }
-            sink.deliver(0, sink.slots);
+            output.deliver(0, output.slots);
         }
     }
 
@@ -281,8 +281,8 @@ struct Run {
     void nothing() {
         alignas(8) const char zero[8] = {};
         for (int64 k = 0; k < kernel->outputs; ++k)
-            if (sinks[k].sums && !sinks[k].add)
-                for (int64 n = 0; n < sinks[k].out.count; ++n) put(sinks[k].out, sinks[k].type, false, n, 1, zero);
+            if (outputs[k].sums && !outputs[k].add)
+                for (int64 n = 0; n < outputs[k].out.count; ++n) put(outputs[k].out, outputs[k].type, false, n, 1, zero);
     }
 };
 

@@ -75,7 +75,7 @@ template <typename T> void sum_integers(Sums& sums, int64 target, bool across, c
 }
 
 // One output of a kernel, and what becomes of it.
-struct Sink {
+struct Output {
     Layout out;
     int type;
     bool add, sums, floating, shared;  // shared: several groups add to one place

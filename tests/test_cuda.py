@@ -26,9 +26,9 @@ import gpugrad as gg
 from gpugrad.backends.cpu import compiler, native
 from gpugrad.backends.cpu import numpy as reference
 from gpugrad.backends.cuda import launch
-from gpugrad.backends.protocol import Sink
+from gpugrad.backends.protocol import Output
 from gpugrad.base.shapes import reduced
-from gpugrad.codegen import cuda, movement
+from gpugrad.codegen import cuda, cuda_structural
 from gpugrad.ops.op import Op
 from gpugrad.plans.program import Program, identity, single
 
@@ -123,7 +123,7 @@ def cases(op: Op, rng: np.random.Generator, kinds: Sequence[Any] = KINDS, shape:
 def planned(gpu: emulator.HostBackend, case: Case, shape: tuple[int, ...] = SHAPE) -> list[str]:
     """The texts that a case is run with."""
     arrays = [place(gpu, a) for a in case.args]
-    sinks = [Sink(gpu.empty(shape, d), (), case.accumulate) for d in case.program.dtypes]
+    sinks = [Output(gpu.empty(shape, d), (), case.accumulate) for d in case.program.dtypes]
     return [cuda.complete(k.text) for k, _, _ in launch.kernels(case.program, shape, arrays, sinks)]
 
 
@@ -138,13 +138,13 @@ def test_every_op_dtype_layout_and_mode(op: Op, gpu: emulator.HostBackend, rng: 
         dtype = case.program.dtypes[0]
         start = rng.integers(0, 3, SHAPE).astype(dtype)
         out = gpu.runtime.upload(start)
-        gpu.run(case.program, SHAPE, [place(gpu, a) for a in case.args], (), [Sink(out, (), case.accumulate)])
+        gpu.run(case.program, SHAPE, [place(gpu, a) for a in case.args], (), [Output(out, (), case.accumulate)])
         got = gpu.to_host(out)
         expected = np.empty(SHAPE, dtype)
-        reference.run(case.program, SHAPE, case.args, (), [Sink(expected)])
+        reference.run(case.program, SHAPE, case.args, (), [Output(expected)])
         if case.label.endswith("contiguous store"):
             compiled = np.empty(SHAPE, dtype)
-            native.run(native.Kernel(case.program), SHAPE, case.args, (), [Sink(compiled)])
+            native.run(native.Kernel(case.program), SHAPE, case.args, (), [Output(compiled)])
             if op.exact or dtype not in FLOATS:
                 assert same_values(got, compiled), case.label
             else:  # 4 ulp of the exact value each
@@ -152,7 +152,7 @@ def test_every_op_dtype_layout_and_mode(op: Op, gpu: emulator.HostBackend, rng: 
                 np.testing.assert_allclose(got.astype(float), compiled.astype(float), rtol=8 * eps, atol=4 * eps)
         if case.accumulate:
             stored = gpu.empty(SHAPE, dtype)
-            gpu.run(case.program, SHAPE, [place(gpu, a) for a in case.args], (), [Sink(stored)])
+            gpu.run(case.program, SHAPE, [place(gpu, a) for a in case.args], (), [Output(stored)])
             with np.errstate(all="ignore"):
                 whole = start | gpu.to_host(stored) if dtype.kind == "b" else start + gpu.to_host(stored)
             assert same_values(got, whole.astype(dtype)), case.label
@@ -212,7 +212,7 @@ def test_sums(shape: tuple[int, ...], axes: tuple[int, ...], order: str, gpu: em
             out = gpu.runtime.upload(start)
             if not axes:
                 continue
-            gpu.run(identity(a.dtype), shape, [place(gpu, given_)], (), [Sink(out, axes, accumulate)])
+            gpu.run(identity(a.dtype), shape, [place(gpu, given_)], (), [Output(out, axes, accumulate)])
             total = a.any(axes, keepdims=True) if dtype == "bool" else a.astype(np.float64).sum(axes, keepdims=True)
             expected = total + (start.astype(float) if accumulate else 0) if dtype != "bool" else total
             # multiples of 1/4 are summed exactly; only the result is rounded
@@ -236,7 +236,7 @@ def test_the_bits_of_a_sum_do_not_depend_on_layout_or_order(
                 given_ = np.flip(np.flip(a).copy())
             gpu.runtime.order = order
             out = gpu.empty(reduced(shape, axes, True), a.dtype)
-            gpu.run(identity(a.dtype), shape, [place(gpu, given_)], (), [Sink(out, axes)])
+            gpu.run(identity(a.dtype), shape, [place(gpu, given_)], (), [Output(out, axes)])
             found.append(gpu.to_host(out))
         gpu.runtime.order = "ascending"
         assert all(same_bits(f, found[0]) for f in found), (shape, axes)
@@ -607,7 +607,7 @@ def test_indices_of_64_bits_compute_the_same(gpu: emulator.HostBackend, rng: np.
             shape,
             [place(gpu, np.asfortranarray(a))],
             (),
-            [Sink(out, axes)],
+            [Output(out, axes)],
         )
         assert all("int64 index" in t for t in gpu.runtime.texts()[before:])
         np.testing.assert_allclose(gpu.to_host(out), -a.sum(axes, keepdims=True) if axes else -a, rtol=1e-5, atol=1e-6)
@@ -679,7 +679,7 @@ def test_the_orders_of_threads_would_notice_a_missing_barrier(
         for order in emulator.ORDERS:
             gpu.runtime.order = order
             out = gpu.empty((1, 32), a.dtype)
-            gpu.run(identity(a.dtype), a.shape, [place(gpu, a)], (), [Sink(out, (0,))])
+            gpu.run(identity(a.dtype), a.shape, [place(gpu, a)], (), [Output(out, (0,))])
             found.append(gpu.to_host(out))
         gpu.runtime.order = "ascending"
         return found
@@ -699,7 +699,7 @@ def test_a_barrier_that_some_threads_do_not_reach_is_an_error(
     gpu = emulator.HostBackend(_runtime())
     out = gpu.empty((1, 32), np.dtype(np.float32))
     with pytest.raises(AssertionError, match="never come"):
-        gpu.run(identity(out.dtype), (64, 32), [gpu.full((64, 32), 1, out.dtype)], (), [Sink(out, (0,))])
+        gpu.run(identity(out.dtype), (64, 32), [gpu.full((64, 32), 1, out.dtype)], (), [Output(out, (0,))])
 
 
 def test_a_number_of_the_wrong_type_would_be_noticed(on_gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -781,14 +781,14 @@ def other_texts(gpu: emulator.HostBackend) -> list[str]:
                 out = gpu.empty(reduced(shape, axes, True), np.dtype(np.int64) if how.startswith("arg") else dtype)
                 found += [
                     cuda.complete(k.text)
-                    for k, _, _ in launch.kernels(program, shape, [a], [Sink(out, axes)], f"gg_{how}_of")
+                    for k, _, _ in launch.kernels(program, shape, [a], [Output(out, axes)], f"gg_{how}_of")
                 ]
         for wide in (False, True):
-            found += [movement.gather(dtype.itemsize, d, wide) for d in (0, 1, 3)]
-            found += [movement.scatter(dtype.itemsize, d, wide) for d in (0, 2)]
-            found += [movement.scatter_add(dtype, d, wide) for d in (0, 1, 3)]
+            found += [cuda_structural.gather(dtype.itemsize, d, wide) for d in (0, 1, 3)]
+            found += [cuda_structural.scatter(dtype.itemsize, d, wide) for d in (0, 2)]
+            found += [cuda_structural.scatter_add(dtype, d, wide) for d in (0, 1, 3)]
         if dtype.kind != "b":
-            found += [movement.scan_lines(dtype), movement.scan_chunks(dtype)]
+            found += [cuda_structural.scan_lines(dtype), cuda_structural.scan_chunks(dtype)]
         for width in (1, 2):
             found.append(cuda.complete(cuda.many(program, width)))
     return sorted(set(found))
@@ -943,8 +943,8 @@ def _golden(backend: Any) -> dict[str, str]:
     keep("row_maximum", lambda: x.detach().max(axis=1), "")
     keep("long_sum", lambda: gg.tensor(rng.random(50_000).astype("float32")).sum(), "")
     for name, text in (
-        ("scatter_add", movement.scatter_add(np.dtype(np.float32), 1, False)),
-        ("running_sum", movement.scan_chunks(np.dtype(np.float32))),
+        ("scatter_add", cuda_structural.scatter_add(np.dtype(np.float32), 1, False)),
+        ("running_sum", cuda_structural.scan_chunks(np.dtype(np.float32))),
     ):
         result[f"{name}.cu"] = text[text.rindex("typedef gg_sum_of") :]
     p, g, m, v = (gg.core.closing.stand_in(np.dtype(np.float32), gg.get_device("cuda")) for _ in range(4))

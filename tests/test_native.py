@@ -37,7 +37,7 @@ from hypothesis import strategies as st
 import gpugrad as gg
 from gpugrad.backends.cpu import compiler, native
 from gpugrad.backends.cpu.backend import RUNS
-from gpugrad.backends.protocol import Sink
+from gpugrad.backends.protocol import Output
 from gpugrad.base.shapes import reduced
 from gpugrad.codegen import body as codegen
 from gpugrad.codegen import cpp as host
@@ -189,7 +189,7 @@ def test_conversions_as_numpy(target: np.dtype, rng: np.random.Generator) -> Non
 
 
 def run(
-    program: Program, shape: tuple[int, ...], arrays: list[np.ndarray], sinks: list[Sink], threads: int = 1
+    program: Program, shape: tuple[int, ...], arrays: list[np.ndarray], sinks: list[Output], threads: int = 1
 ) -> None:
     kernel = program.executables.get(native.Kernel) or native.Kernel(program)
     program.executables[native.Kernel] = kernel
@@ -223,7 +223,7 @@ def test_sums_over_any_axes_stored_or_added(dtype: np.dtype, data: st.DataObject
         expected = (total != 0) | (out if add else False)
     else:
         expected = total + (out.astype(wide) if add else 0)
-    run(identity(dtype), shape, [a], [Sink(out, axes, add)], threads)
+    run(identity(dtype), shape, [a], [Output(out, axes, add)], threads)
     if dtype in FLOATS:
         eps = float(ml_dtypes.finfo(dtype).eps)
         np.testing.assert_allclose(out.astype(float), expected, rtol=2 * eps, atol=2 * eps * max(8, a.size / 100))
@@ -245,7 +245,7 @@ def test_a_sum_has_the_same_bits_for_all_threads_and_layouts(
     for threads in (1, 2, 3):
         for given_ in (a, np.asfortranarray(a), np.repeat(a, 2, -1)[..., ::2]):
             out = np.empty(reduced(shape, axes, True), dtype)
-            run(identity(np.dtype(dtype)), shape, [given_], [Sink(out, axes)], threads)
+            run(identity(np.dtype(dtype)), shape, [given_], [Output(out, axes)], threads)
             results.append(out)
     assert all(same_values(results[0], r) for r in results[1:])
 
@@ -591,9 +591,9 @@ def test_the_driver_is_given_nothing_but_arrays_of_its_dtypes() -> None:
     program = identity(np.dtype("float32"))
     out = np.empty(3, np.float32)
     with pytest.raises(gg.errors.InternalError, match="was given ndarray of float64, expected an array of float32"):
-        run(program, (3,), [np.ones(3)], [Sink(out)])
+        run(program, (3,), [np.ones(3)], [Output(out)])
     with pytest.raises(gg.errors.InternalError, match="was given float32 of float32"):
-        run(program, (), [np.float32(1)], [Sink(out)])
+        run(program, (), [np.float32(1)], [Output(out)])
 
 
 def test_a_call_inside_a_call_has_arguments_of_its_own() -> None:
@@ -602,7 +602,7 @@ def test_a_call_inside_a_call_has_arguments_of_its_own() -> None:
     try:
         before = bytes(native._calls.block)
         out = np.zeros(5, np.float32)
-        native.run(kernel, (5,), [np.ones(5, np.float32)], (), [Sink(out)])
+        native.run(kernel, (5,), [np.ones(5, np.float32)], (), [Output(out)])
         assert out.tolist() == [1] * 5
         assert bytes(native._calls.block) == before
     finally:

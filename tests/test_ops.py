@@ -455,7 +455,7 @@ def test_bits_of_library_functions_do_not_depend_on_the_layout(op: Op, rng: np.r
 
 @pytest.mark.parametrize("op", SMOOTH, ids=lambda o: o.name)
 def test_forward_mode_agrees_with_reverse(op: Op, rng: np.random.Generator) -> None:
-    """The dual plan and the backward plan come from the same partials: t' J' w is w' J t."""
+    """The tangent plan and the backward plan come from the same partials: t' J' w is w' J t."""
     args = sample(op, rng)
     wrt = differentiable(op)
     ts = {n: rng.standard_normal(7) for n in wrt}

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..backends.devices import Device
-from ..backends.protocol import Backend, Like, Sink
+from ..backends.protocol import ArraySpec, Backend, Output
 from ..base import errors
 from ..base.config import MAX_INPUTS, config
 from ..base.counters import counters, user_line
@@ -25,7 +25,7 @@ from ..base.forks import survive_fork
 from ..base.modes import grad_mode, scope, set_grad_enabled
 from ..base.shapes import DType, Shape, reduced, summed_axes
 from ..ops.structural import StructuralOp, collect, kept, setitem
-from ..plans.plan import Backward, Plan, Request, plans
+from ..plans.plan import GradientPlan, GradientRequest, Plan, plans
 from ..plans.program import OUTPUT, UPSTREAM, Kind, Program, Source
 from . import checks
 from .pending import Value, constant
@@ -215,16 +215,18 @@ class Region(Node):
         self.saved = {}
         self.output = None
 
-    def default_backward(self) -> Backward:
+    def default_backward(self) -> GradientPlan:
         """The plan of the usual walk: every gradient, no masks."""
-        return self.plan.backward(Request(self.wanted, (False,) * len(self.wanted), (), False, self.axes is None))
+        return self.plan.backward(
+            GradientRequest(self.wanted, (False,) * len(self.wanted), (), False, self.axes is None)
+        )
 
-    def kernels(self) -> list[tuple[Program, Shape, list[Any], list[Sink]]]:
+    def kernels(self) -> list[tuple[Program, Shape, list[Any], list[Output]]]:
         """What runs it forward, and backward in the usual walk, on arrays that are contiguous: for reading."""
-        inputs = [Like(s, d) for s, d in zip(self.shapes, self.dtypes, strict=True)]
+        inputs = [ArraySpec(s, d) for s, d in zip(self.shapes, self.dtypes, strict=True)]
         kept = self.extent if self.axes is None else reduced(self.extent, self.axes, True)
-        output = Like(kept, self.dtype)
-        forward = self.plan.forward, self.extent, [inputs[s.index] for s in self.plan.forward.sources], [Sink(output, self.axes or ())]  # fmt: skip
+        output = ArraySpec(kept, self.dtype)
+        forward = self.plan.forward, self.extent, [inputs[s.index] for s in self.plan.forward.sources], [Output(output, self.axes or ())]  # fmt: skip
         program, arrays, sinks = _usual_backward(self.plan, self.extent, self.axes, inputs, output)
         return [forward, (program, self.extent, arrays, sinks)]
 
@@ -337,7 +339,7 @@ class _Job:
             self.outputs = roots
             self.recorded = root.requires_grad and type(root.node) is not Leaf
             self.arrays = [backend.empty(extent, r.dtype) for r in roots]
-            self.sinks = [Sink(a) for a in self.arrays]
+            self.sinks = [Output(a) for a in self.arrays]
         else:
             self.recorded = root.requires_grad and grad_mode.enabled
             shape = reduced(extent, axes, keepdims)
@@ -346,7 +348,7 @@ class _Job:
                 total.line = user_line()
             self.outputs = [total]
             self.arrays = [backend.empty(shape, root.dtype)]
-            self.sinks = [Sink(self.arrays[0].reshape(reduced(extent, axes, True)), axes)]
+            self.sinks = [Output(self.arrays[0].reshape(reduced(extent, axes, True)), axes)]
         if config._debug:
             checks.check_borrowed(found.inputs)
 
@@ -397,17 +399,17 @@ class _Job:
 
 def _usual_backward(
     plan: Plan, extent: Shape, axes: tuple[int, ...] | None, inputs: Sequence[Any], output: Any
-) -> tuple[Program, list[Any], list[Sink]]:
-    """What the usual walk runs for a region: every gradient stored, no masks. inputs, output: arrays, or `Like` them."""
+) -> tuple[Program, list[Any], list[Output]]:
+    """What the usual walk runs for a region: every gradient stored, no masks. inputs, output: arrays, or their `ArraySpec`."""
     kept = extent if axes is None else reduced(extent, axes, True)
-    backward = plan.backward(Request(plan.reached, (False,) * len(plan.reached), (), False, axes is None))
+    backward = plan.backward(GradientRequest(plan.reached, (False,) * len(plan.reached), (), False, axes is None))
     known: dict[Source, Any] = {Source(Kind.INPUT, n): a for n, a in enumerate(inputs)}
-    known |= {OUTPUT: output, UPSTREAM: Like(kept, output.dtype)}
+    known |= {OUTPUT: output, UPSTREAM: ArraySpec(kept, output.dtype)}
     sinks = []
     for n, value, (place, _) in zip(plan.reached, backward.values, backward.places, strict=True):
         if value is not None and place is not None:
             over = summed_axes(inputs[n].shape, extent) if inputs[n].shape != extent else ()
-            sinks.append(Sink(Like(reduced(extent, over, True), inputs[n].dtype), over))
+            sinks.append(Output(ArraySpec(reduced(extent, over, True), inputs[n].dtype), over))
     return backward.program, [known[s] for s in backward.program.sources], sinks
 
 
@@ -455,7 +457,7 @@ def apply_to_many(
                     new.append(Value(backend.empty(shape, r.dtype), shape, r.dtype, device, False, None, True))
             arrays = [values[n].array if n is not None else v.array for n, v in zip(order, found.inputs, strict=True)]
             answers.append(new)
-            work.append((shape, arrays, [Sink(v.array) for v in new]))
+            work.append((shape, arrays, [Output(v.array) for v in new]))
         backend.run_many(plan.forward, found.scalars, work)
         counters.forward += 1
     return answers

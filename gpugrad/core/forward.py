@@ -1,7 +1,7 @@
 """The forward walk: tangents from the inputs to the roots, lowest number first.
 
 The mirror of the reverse walk, on the same tape and with the same partials and masks: a region sends local gradient times
-tangent on by its dual plan, a structural op by being linear or by its jvp. In a traced walk the tangents are recorded.
+tangent on by its tangent plan, a structural op by being linear or by its jvp. In a traced walk the tangents are recorded.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..backends.protocol import Sink
+from ..backends.protocol import Output
 from ..base import errors
 from ..base.config import config
 from ..base.dtypes import BOOL
 from ..base.modes import set_grad_enabled
 from ..base.shapes import reduced
 from ..ops.structural import Call, collect, reshape, tangent
-from ..plans.plan import Dual
+from ..plans.plan import TangentPlan
 from ..plans.program import Kind
 from ..plans.symbols import Sym
 from . import checks
@@ -63,7 +63,7 @@ def push(roots: Sequence[Value], seeds: Mapping[Node, Value], traced: bool) -> l
 
 def _through_region(node: Region, arrived: Sequence[Tangent | None], traced: bool) -> Tangent | None:
     moving = {n: t for n, t in zip(node.wanted, arrived, strict=True) if t is not None}
-    plan = node.plan.dual(tuple((n, t.mask is not None) for n, t in moving.items()), node.axes is None)
+    plan = node.plan.tangent(tuple((n, t.mask is not None) for n, t in moving.items()), node.axes is None)
     if plan.value is None:
         return None
     if plan.alias is not None and node.axes is None and node.shapes[plan.alias] == node.extent:
@@ -71,7 +71,7 @@ def _through_region(node: Region, arrived: Sequence[Tangent | None], traced: boo
     return (_traced_region if traced else _computed_region)(node, plan, moving)
 
 
-def _computed_region(node: Region, plan: Dual, moving: Mapping[int, Tangent]) -> Tangent:
+def _computed_region(node: Region, plan: TangentPlan, moving: Mapping[int, Tangent]) -> Tangent:
     backend = node.device.backend
     arrays: list[Any] = []
     for source in plan.program.sources:
@@ -85,14 +85,14 @@ def _computed_region(node: Region, plan: Dual, moving: Mapping[int, Tangent]) ->
     outputs = [Value(backend.empty(node.shape, dtype), node.shape, dtype, node.device, False, None, True)
                for dtype in plan.program.dtypes]  # fmt: skip
     axes = node.axes or ()
-    sinks = [Sink(v.array.reshape(reduced(node.extent, axes, True)), axes) for v in outputs]
+    sinks = [Output(v.array.reshape(reduced(node.extent, axes, True)), axes) for v in outputs]
     backend.run(plan.program, node.extent, arrays, node.scalars, sinks)
     if config.debug:
         checks.check_gradients(node, [outputs[0].array], [t.value.array for t in moving.values()])
     return Tangent(outputs[0], outputs[1] if plan.mask is not None else None)
 
 
-def _traced_region(node: Region, plan: Dual, moving: Mapping[int, Tangent]) -> Tangent:
+def _traced_region(node: Region, plan: TangentPlan, moving: Mapping[int, Tangent]) -> Tangent:
     seeds = {s: moving[n].value for n, s in plan.tangents.items()}
     seeds |= {s: m for n, s in plan.masks.items() if (m := moving[n].mask) is not None}
     known = on_values(node, [plan.value, plan.mask], seeds, plan.names, plan.nodes)

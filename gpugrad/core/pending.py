@@ -94,7 +94,7 @@ Closer = Callable[[Value], Any]
 
 def constant(data: Any, device: Any) -> Value:
     """A value holding a copy of plain data, without gradient."""
-    array = device.backend.take_in(data, None)
+    array = device.backend.from_host(data, None)
     return Value(array, array.shape, array.dtype, device, False, None, True)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..backends.cpu.pool import is_whole
 from ..backends.devices import Device
-from ..backends.protocol import Sink
+from ..backends.protocol import Output
 from ..base import errors
 from ..base.config import config
 from ..base.counters import counters
@@ -24,7 +24,7 @@ from ..base.shapes import DType, Shape, reduced, summed_axes
 from ..ops import elementwise as ew
 from ..ops.op import Masked
 from ..ops.structural import At, Call, Product, Zeroed, index_add, matmul, setitem, spread, sum_to
-from ..plans.plan import Backward, Request
+from ..plans.plan import GradientPlan, GradientRequest
 from ..plans.program import OUTPUT, UPSTREAM, UPSTREAM_MASK, identity
 from . import checks
 from .closing import LOCK, Called, Leaf, Node, Region, Slot, close, reachable
@@ -172,7 +172,7 @@ class Walk:
         if not self.traced and not adjoint.owned:
             device = leaf.device
             buffer = slot.buffer(device, leaf.shape, leaf.dtype)
-            device.backend.run(identity(leaf.dtype), leaf.shape, [adjoint.array], (), [Sink(buffer)])
+            device.backend.run(identity(leaf.dtype), leaf.shape, [adjoint.array], (), [Output(buffer)])
             adjoint = Adjoint(buffer, None, True)
         slot.add(self._as_value(adjoint, leaf))
 
@@ -206,7 +206,7 @@ class Walk:
         backend = target.device.backend
         if not have.owned:
             buffer = backend.empty(target.shape, target.dtype)
-            backend.run(identity(target.dtype), target.shape, [have.array], (), [Sink(buffer)])
+            backend.run(identity(target.dtype), target.shape, [have.array], (), [Output(buffer)])
             have = Adjoint(buffer, None, True)
         backend.accumulate(have.array, c.array)
         have.mask = mask
@@ -241,7 +241,7 @@ class Walk:
             extra += node.retained.items()
         moves = tuple([t.moves for _, t in ask])
         wanted, interior = tuple([n for n, _ in ask]), tuple([n for n, _ in extra])
-        plan = node.plan.backward(Request(wanted, moves, interior, adjoint.mask is not None, node.axes is None))
+        plan = node.plan.backward(GradientRequest(wanted, moves, interior, adjoint.mask is not None, node.axes is None))
         counters.backward += 1
         upstream, mask = adjoint.array, adjoint.mask
         if node.axes is not None:
@@ -263,7 +263,7 @@ class Walk:
     def _computed_region(
         self,
         node: Region,
-        plan: Backward,
+        plan: GradientPlan,
         ask: list[tuple[int, Node]],
         extra: Sequence[Any],
         upstream: Any,
@@ -273,7 +273,7 @@ class Walk:
         backend = node.device.backend
         if config.debug:
             checks.check_borrowed(node.saved.values())
-        sinks: list[Sink] = []
+        sinks: list[Output] = []
         contributions: list[tuple[Node, Adjoint]] = []
         widened: list[tuple[Adjoint, Any]] = []  # masks of gradients that are added to in place
         single = sum(plan.alias) == 1
@@ -281,12 +281,12 @@ class Walk:
 
         extent = node.extent
 
-        def sink(shape: Shape, buffer: Any, add: bool, onto: list[Sink]) -> None:
+        def sink(shape: Shape, buffer: Any, add: bool, onto: list[Output]) -> None:
             axes: tuple[int, ...] = ()
             if shape != extent:
                 axes = summed_axes(shape, extent)
                 buffer = buffer.reshape(reduced(extent, axes, True))
-            onto.append(Sink(buffer, axes, add))
+            onto.append(Output(buffer, axes, add))
 
         for k, (n, target) in enumerate(ask):
             if plan.values[k] is None:
@@ -346,20 +346,20 @@ class Walk:
         return contributions
 
     def _interior(
-        self, node: Region, plan: Backward, j: int, sinks: list[Sink], upstream: Any, aliases: list[Any]
+        self, node: Region, plan: GradientPlan, j: int, sinks: list[Output], upstream: Any, aliases: list[Any]
     ) -> Value | None:
         if plan.values[j] is None:
             return None
         dtype = plan.values[j].dtype  # type: ignore[union-attr]
         buffer = node.device.backend.empty(node.extent, dtype)
         if plan.places[j][0] is None:
-            aliases.append((dtype, upstream, [Sink(buffer)]))
+            aliases.append((dtype, upstream, [Output(buffer)]))
         else:
-            sinks.append(Sink(buffer))
+            sinks.append(Output(buffer))
         return Value(buffer, node.extent, dtype, node.device, False, None, True)
 
     def _traced_region(
-        self, node: Region, plan: Backward, ask: list[tuple[int, Node]], extra: Sequence[Any], upstream: Value, mask: Value | None,
+        self, node: Region, plan: GradientPlan, ask: list[tuple[int, Node]], extra: Sequence[Any], upstream: Value, mask: Value | None,
         owned: bool,
     ) -> list[tuple[Node, Adjoint]]:  # fmt: skip
         seeds = {plan.upstream: upstream}

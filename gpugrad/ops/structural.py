@@ -190,7 +190,7 @@ def _concatenate(g, call, *, axis):
 @structural(moves=True)
 def to_device(xp, x, *, source, target):
     "A copy on another device."
-    return target.backend.take_in(source.backend.to_host(x), None)
+    return target.backend.from_host(source.backend.to_host(x), None)
 
 
 @to_device.vjp

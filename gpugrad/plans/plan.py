@@ -20,7 +20,7 @@ from .program import OUTPUT, UPSTREAM, UPSTREAM_MASK, Kind, Program, Source, low
 from .symbols import Adjoint, Sym, forward, reverse, symbols
 
 
-class Backward:
+class GradientPlan:
     """The gradients of a region's inputs, as symbols (to run on tensors) and as a program (to run on arrays).
 
     wanted: the inputs, by index, then the interior nodes asked for. values, masks: their adjoints; None for a gradient
@@ -41,7 +41,7 @@ class Backward:
         "values",
     )
 
-    def __init__(self, plan: Plan, request: Request) -> None:
+    def __init__(self, plan: Plan, request: GradientRequest) -> None:
         nodes, inputs, (root, *_) = symbols(plan.dag)
         graph = root.graph
         self.nodes = nodes
@@ -93,7 +93,7 @@ class Backward:
         return {self.names[s] for s in seen if s in self.names}
 
 
-class Dual:
+class TangentPlan:
     """The tangent of a region's output, given those of some inputs: as symbols, and as a program.
 
     moving: for each input with a tangent, its index, and whether that has a mask. value, mask: the tangent of the output;
@@ -129,7 +129,7 @@ class Dual:
         return self._program
 
 
-class Request(NamedTuple):
+class GradientRequest(NamedTuple):
     """What a backward plan is asked for: part of its cache key."""
 
     inputs: tuple[int, ...]  # the inputs whose gradients are wanted
@@ -140,17 +140,17 @@ class Request(NamedTuple):
 
 
 class Plan:
-    """What a structure needs to run: a forward program, and backward and dual programs made when first asked for.
+    """What a structure needs to run: a forward program, and gradient and tangent plans made when first asked for.
 
     dag: what it was made from, which holds no value of any region. reached: the inputs that a gradient can flow to.
     """
 
-    __slots__ = ("_backward", "_dual", "_needs", "dag", "expected", "forward", "reached")
+    __slots__ = ("_backward", "_needs", "_tangent", "dag", "expected", "forward", "reached")
 
     def __init__(self, dag: Dag) -> None:
         self.dag = dag
-        self._backward: dict[Request, Backward] = {}
-        self._dual: dict[Any, Dual] = {}
+        self._backward: dict[GradientRequest, GradientPlan] = {}
+        self._tangent: dict[Any, TangentPlan] = {}
         self.expected: set[Any] = set()  # for which (shape, axes) its backward has been announced to the backend
         self._needs: dict[Any, Any] = {}
         _, inputs, roots = symbols(dag)
@@ -158,17 +158,17 @@ class Plan:
         self.reached = tuple(n for n, s in enumerate(inputs) if s in below)
         self.forward = lower(roots, named(inputs), len(dag.scalars))
 
-    def backward(self, request: Request) -> Backward:
+    def backward(self, request: GradientRequest) -> GradientPlan:
         found = self._backward.get(request)
         if found is None:
-            found = self._backward[request] = Backward(self, request)
+            found = self._backward[request] = GradientPlan(self, request)
         return found
 
-    def dual(self, moving: tuple[tuple[int, bool], ...], stored: bool) -> Dual:
-        """The plan of the output's tangent: see `Dual`. stored: the output is there and need not be recomputed."""
-        found = self._dual.get((moving, stored))
+    def tangent(self, moving: tuple[tuple[int, bool], ...], stored: bool) -> TangentPlan:
+        """The plan of the output's tangent: see `TangentPlan`. stored: the output is there and need not be recomputed."""
+        found = self._tangent.get((moving, stored))
         if found is None:
-            found = self._dual[moving, stored] = Dual(self, moving, stored)
+            found = self._tangent[moving, stored] = TangentPlan(self, moving, stored)
         return found
 
     def needs(self, wanted: tuple[int, ...], stored: bool) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
@@ -181,7 +181,7 @@ class Plan:
         if found is None:
             # With masks and every interior adjoint: whatever is asked for later reads no more than this.
             interior = tuple(n for n, s in enumerate(symbols(self.dag).nodes) if s.grad)
-            sources = Backward(self, Request(wanted, (True,) * len(wanted), interior, True, stored)).reads()
+            sources = GradientPlan(self, GradientRequest(wanted, (True,) * len(wanted), interior, True, stored)).reads()
             keep = tuple(sorted(s.index for s in sources if s.kind is Kind.INPUT))
             rest = tuple(n for n in range(len(self.dag.inputs)) if n not in keep and n not in wanted)
             found = keep, OUTPUT in sources, rest

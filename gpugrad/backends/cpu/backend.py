@@ -24,7 +24,7 @@ from ...base.index import in_groups
 from ...base.shapes import Shape
 from ...ops.structural import StructuralOp
 from ...plans.program import Program
-from ..protocol import Sink
+from ..protocol import Output
 from . import native
 from . import numpy as reference
 from .native import Kernel
@@ -47,7 +47,7 @@ class CpuBackend:
     def ahead(self) -> bool:
         return False
 
-    def take_in(self, data: Any, dtype: DType | None) -> Any:
+    def from_host(self, data: Any, dtype: DType | None) -> Any:
         return np.array(data, dtype, order="C")
 
     def to_host(self, array: Any) -> Any:
@@ -74,19 +74,19 @@ class CpuBackend:
             result = op.forward(np, *arrays, **params)
         return np.asarray(result) if isinstance(result, np.generic) else result  # of no axes, NumPy gives a number
 
-    def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink]) -> None:
+    def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output]) -> None:
         """Plans are compiled when they are run."""
 
     def run(
-        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]
+        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output]
     ) -> None:
         kernel = program.executables.get(Kernel)
         if kernel is None or config._cpu != "native":
             kernel = _chosen(program, shape)
         if kernel:
-            native.run(kernel, shape, arrays, scalars, sinks)
+            native.run(kernel, shape, arrays, scalars, outputs)
         else:
-            reference.run(program, shape, arrays, scalars, sinks)
+            reference.run(program, shape, arrays, scalars, outputs)
 
     def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
         size = sum(math.prod(shape) for shape, _, _ in work)
@@ -94,8 +94,8 @@ class CpuBackend:
         if kernel:
             native.run_many(kernel, scalars, work)
         else:
-            for shape, arrays, sinks in work:
-                reference.run(program, shape, arrays, scalars, sinks)
+            for shape, arrays, outputs in work:
+                reference.run(program, shape, arrays, scalars, outputs)
 
     def may_overwrite(self, program: Program) -> bool:
         return bool(program.executables.get(Kernel)) and config.cpu != "numpy"

@@ -24,7 +24,7 @@ from ...base.config import config
 from ...base.dtypes import FLOAT32, DType, computed, is_16_bit
 from ...base.shapes import Shape
 from ...plans.program import Program
-from ..protocol import Sink
+from ..protocol import Output
 from .threads import share
 from .ufuncs import Code, compiled
 
@@ -38,15 +38,17 @@ def source(program: Program) -> str:
     return _code(program).text
 
 
-def run(program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]) -> None:
-    """Run a program over arrays that broadcast to `shape`, writing its outputs to `sinks`."""
+def run(
+    program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output]
+) -> None:
+    """Run a program over arrays that broadcast to `shape`, writing its results to `outputs`."""
     code = _code(program)
     try:
         with np.errstate(all="ignore"):
             if math.prod(shape) <= BLOCK:
-                _run_whole(code, program, shape, arrays, scalars, sinks)
+                _run_whole(code, program, shape, arrays, scalars, outputs)
             else:
-                _run_blocks(code, program, shape, arrays, scalars, sinks)
+                _run_blocks(code, program, shape, arrays, scalars, outputs)
     except (MemoryError, KeyboardInterrupt, RecursionError):
         raise
     except Exception as e:  # ends in an error that carries the text: nothing is retried another way
@@ -87,22 +89,22 @@ def _contiguous(a: Any, shape: Shape) -> Any:
 
 
 def _run_whole(code: Code, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any],
-               sinks: Sequence[Sink]) -> None:  # fmt: skip
+               outputs: Sequence[Output]) -> None:  # fmt: skip
     """One call on whole arrays, for what fits into one block."""
     inputs = arrays
     if code.contiguous:
         inputs = [_contiguous(a, shape) if n in code.contiguous else a for n, a in enumerate(arrays)]
     plain = True
-    for s in sinks:
+    for s in outputs:
         plain = plain and not s.axes and not s.accumulate
     if plain:
-        outputs = [s.buffer for s in sinks]
+        buffers = [s.buffer for s in outputs]
     else:
         results = _scratch.take(program.dtypes, shape, 2000)
-        outputs = [r if s.axes or s.accumulate else s.buffer for s, r in zip(sinks, results, strict=True)]
-    code.function(*inputs, *scalars, *outputs, *_scratch.take(code.scratch, shape))
+        buffers = [r if s.axes or s.accumulate else s.buffer for s, r in zip(outputs, results, strict=True)]
+    code.function(*inputs, *scalars, *buffers, *_scratch.take(code.scratch, shape))
     if not plain:
-        for s, o in zip(sinks, outputs, strict=True):
+        for s, o in zip(outputs, buffers, strict=True):
             if s.axes:
                 _reduce(o, s.axes, s.buffer, s.accumulate)
             elif s.accumulate:
@@ -126,35 +128,35 @@ def _reduce(block: Any, axes: tuple[int, ...], out: Any, accumulate: bool) -> No
 class _Partial:
     """The sums of a reduced output over groups of blocks, and how they come together."""
 
-    def __init__(self, sink: Sink, dtype: DType, groups: int) -> None:
-        self.sink = sink
-        self.axes = sink.axes
-        self.sums = np.zeros((groups, *sink.buffer.shape), computed(dtype))
+    def __init__(self, output: Output, dtype: DType, groups: int) -> None:
+        self.output = output
+        self.axes = output.axes
+        self.sums = np.zeros((groups, *output.buffer.shape), computed(dtype))
 
     def finish(self) -> None:
         reduce = np.logical_or.reduce if self.sums.dtype.kind == "b" else np.add.reduce
         total = reduce(self.sums, axis=0)
-        if self.sink.accumulate:
+        if self.output.accumulate:
             (np.logical_or if self.sums.dtype.kind == "b" else np.add)(
-                self.sink.buffer, total, self.sink.buffer, casting="unsafe"
+                self.output.buffer, total, self.output.buffer, casting="unsafe"
             )
         else:
-            np.copyto(self.sink.buffer, total, casting="unsafe")
+            np.copyto(self.output.buffer, total, casting="unsafe")
 
 
 def _run_blocks(code: Code, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any],
-                sinks: Sequence[Sink]) -> None:  # fmt: skip
+                outputs: Sequence[Output]) -> None:  # fmt: skip
     """Block by block, on a few threads; what an output is summed to never has its full size."""
-    reducing = any(s.axes for s in sinks)
+    reducing = any(s.axes for s in outputs)
     size = math.prod(shape)
     if (
         not reducing
         and all(a.size == 1 or (a.shape == shape and a.flags.c_contiguous) for a in arrays)
-        and all(s.buffer.flags.c_contiguous for s in sinks)
+        and all(s.buffer.flags.c_contiguous for s in outputs)
     ):
         # One axis will do. (Not for sums: their blocks must not depend on the layout of an input.)
         arrays = [a.reshape(-1) if a.size > 1 else a.reshape(()) for a in arrays]
-        sinks = [Sink(s.buffer.reshape(-1), (), s.accumulate) for s in sinks]
+        outputs = [Output(s.buffer.reshape(-1), (), s.accumulate) for s in outputs]
         shape = (size,)
     inputs = [
         a if a.shape == shape or (a.ndim == 0 and n not in code.contiguous) else np.broadcast_to(a, shape)
@@ -162,15 +164,15 @@ def _run_blocks(code: Code, program: Program, shape: Shape, arrays: Sequence[Any
     ]
     blocks, split = _blocks(shape)
     groups = [[b] for b in range(len(blocks))]
-    targets: list[_Partial | Sink] = list(sinks)
-    shared = [k for k, s in enumerate(sinks) if any(a <= split for a in s.axes)]
+    targets: list[_Partial | Output] = list(outputs)
+    shared = [k for k, s in enumerate(outputs) if any(a <= split for a in s.axes)]
     if shared:  # several blocks add to one place: sums per group of blocks, as many as is cheap to keep
-        largest = max(sinks[k].buffer.size for k in shared)
+        largest = max(outputs[k].buffer.size for k in shared)
         count = max(1, min(GROUPS, len(blocks), 4 * BLOCK // largest))
         edges = [len(blocks) * g // count for g in range(count + 1)]
         groups = [list(range(a, b)) for a, b in itertools.pairwise(edges)]
         for k in shared:
-            targets[k] = _Partial(sinks[k], program.dtypes[k], count)
+            targets[k] = _Partial(outputs[k], program.dtypes[k], count)
 
     copied = [inputs[n].dtype for n in code.contiguous]
 
@@ -202,12 +204,12 @@ def _run_block(code: Code, program: Program, index: tuple[slice, ...], extent: S
         if not tiles[n].flags.c_contiguous:
             np.copyto(copy, tiles[n])
             tiles[n] = copy
-    outputs = [
-        t.buffer[index] if isinstance(t, Sink) and not t.axes and not t.accumulate else results[k]
+    buffers = [
+        t.buffer[index] if isinstance(t, Output) and not t.axes and not t.accumulate else results[k]
         for k, t in enumerate(targets)
     ]
-    code.function(*tiles, *scalars, *outputs, *temporaries)
-    for t, o in zip(targets, outputs, strict=True):
+    code.function(*tiles, *scalars, *buffers, *temporaries)
+    for t, o in zip(targets, buffers, strict=True):
         if isinstance(t, _Partial):
             at = tuple(slice(0, 1) if a in t.axes else i for a, i in enumerate(index))
             _reduce(o, t.axes, t.sums[(group, *at)], True)

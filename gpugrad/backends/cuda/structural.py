@@ -17,12 +17,12 @@ import numpy as np
 from ...base.dtypes import FLOAT64, INT64, computed, is_float
 from ...base.index import in_groups, is_basic
 from ...base.shapes import Shape, reduced
-from ...codegen import movement
+from ...codegen import cuda_structural
 from ...ops.op import TABLE as ELEMENTWISE
 from ...ops.structural import SMALL_SLICE
 from ...plans.program import Program, identity, lower, named, single
 from ...plans.symbols import Graph
-from ..protocol import Sink
+from ..protocol import Output
 from .advanced_index import Index
 from .launch import NARROW
 
@@ -73,14 +73,14 @@ def concatenate(backend: Any, *xs: Any, axis: int) -> Any:
 def _assign(backend: Any, target: Any, value: Any) -> None:
     """target[...] = value, of the same dtype."""
     if target.size:
-        backend.run(identity(target.dtype), target.shape, [value], (), [Sink(target)])
+        backend.run(identity(target.dtype), target.shape, [value], (), [Output(target)])
 
 
 @_own
 def to_device(backend: Any, x: Any, *, source: Any, target: Any) -> Any:
     if target.backend.xp is backend.xp:  # from one GPU to another
-        return target.backend.take_in(x, None)
-    return target.backend.take_in(backend.to_host(x), None)
+        return target.backend.from_host(x, None)
+    return target.backend.from_host(backend.to_host(x), None)
 
 
 # ----------------------------------------------------------------------------------------------------- indexing
@@ -94,7 +94,7 @@ def getitem(backend: Any, x: Any, *, index: Any) -> Any:
     found = Index(x, index)
     out = backend.empty(found.stacked, x.dtype)
     if out.size:
-        kernel = movement.gather(x.dtype.itemsize, len(found.lengths), out.size >= NARROW)
+        kernel = cuda_structural.gather(x.dtype.itemsize, len(found.lengths), out.size >= NARROW)
         _move(backend, kernel, found, found.view, out, backend.runtime.upload(found.at))
     return found.ordered(out)
 
@@ -121,7 +121,7 @@ def write(backend: Any, x: Any, index: Any, value: Any) -> None:
     # The last of equal addresses: the first of them in reverse.
     _, last = np.unique(at[::-1], return_index=True)
     kept = len(at) - 1 - last
-    kernel = movement.scatter(x.dtype.itemsize, len(found.lengths), value.size >= NARROW)
+    kernel = cuda_structural.scatter(x.dtype.itemsize, len(found.lengths), value.size >= NARROW)
     _move(backend, kernel, found, found.view, value, backend.runtime.upload(at[kept]), backend.runtime.upload(kept))
 
 
@@ -156,7 +156,7 @@ def scatter_add(backend: Any, x: Any, index: Any, value: Any) -> None:
         target = x[index]
         if target.size:
             value = _fitted(backend, value, target.shape)
-            backend.run(identity(x.dtype), target.shape, [value], (), [Sink(target, (), True)])
+            backend.run(identity(x.dtype), target.shape, [value], (), [Output(target, (), True)])
         return
     found = Index(x, index)
     value = backend.contiguous(found.stack(_fitted(backend, value, found.shape)))
@@ -164,7 +164,7 @@ def scatter_add(backend: Any, x: Any, index: Any, value: Any) -> None:
         return
     at = found.at.ravel()
     order, starts = in_groups(at)
-    kernel = movement.scatter_add(x.dtype, len(found.lengths), value.size >= NARROW)
+    kernel = cuda_structural.scatter_add(x.dtype, len(found.lengths), value.size >= NARROW)
     upload = backend.runtime.upload
     _move(
         backend, kernel, found, found.view, value, upload(at[order[starts]]), upload(np.append(starts, len(at))), upload(order)
@@ -218,17 +218,19 @@ def cumsum(backend: Any, x: Any, *, axis: int) -> Any:
     n, inner = x.shape[axis], math.prod(x.shape[axis + 1 :])
     outer = math.prod(x.shape[:axis])
     if outer * inner >= SCAN_LINES or n <= 64:
-        text = movement.scan_lines(x.dtype)
+        text = cuda_structural.scan_lines(x.dtype)
         backend.start(text, [x.data.ptr, out.data.ptr], [n, inner, outer * inner], outer * inner)
         return out
     chunk = SCAN_CHUNK * max(1, -(-n // (SCAN_CHUNK * SCAN_CHUNKS)))
     chunks = -(-n // chunk)
-    text = movement.scan_chunks(x.dtype)
+    text = cuda_structural.scan_chunks(x.dtype)
     totals = backend.empty((outer * inner * chunks,), FLOAT64)  # 8 bytes each, whatever is summed
     addresses, sizes = [x.data.ptr, out.data.ptr, totals.data.ptr], [n, inner, chunk, chunks]
     if chunks > 1:
-        backend.start(text, addresses, sizes, outer * inner * chunks * movement.THREADS, "kernel_running_sum_totals")
-    backend.start(text, addresses, sizes, outer * inner * chunks * movement.THREADS)
+        backend.start(
+            text, addresses, sizes, outer * inner * chunks * cuda_structural.THREADS, "kernel_running_sum_totals"
+        )
+    backend.start(text, addresses, sizes, outer * inner * chunks * cuda_structural.THREADS)
     return out
 
 
@@ -317,8 +319,8 @@ def _multiply_exactly(backend: Any, a: Any, b: Any, out: Any, accumulate: bool) 
     x = a.reshape(*a.shape, 1)
     y = b.reshape(*b.shape[:-2], 1, *b.shape[-2:])
     extent = (*out.shape[:-1], a.shape[-1], out.shape[-1])
-    sink = Sink(out.reshape(*out.shape[:-1], 1, out.shape[-1]), (len(extent) - 2,), accumulate)
-    backend.run(program, extent, [x, y], (), [sink])
+    output = Output(out.reshape(*out.shape[:-1], 1, out.shape[-1]), (len(extent) - 2,), accumulate)
+    backend.run(program, extent, [x, y], (), [output])
 
 
 @_own
@@ -350,7 +352,7 @@ def _summed(backend: Any, x: Any, term: str, keep: set[str]) -> tuple[Any, str]:
         return x, term
     out = backend.empty(reduced(x.shape, axes, True), x.dtype)
     if out.size:
-        backend.run(identity(x.dtype), x.shape, [x], (), [Sink(out, axes)])
+        backend.run(identity(x.dtype), x.shape, [x], (), [Output(out, axes)])
     return out.reshape(reduced(x.shape, axes, False)), "".join(i for i in term if i in keep)
 
 
@@ -393,7 +395,7 @@ def argsort(backend: Any, x: Any, *, axis: int | None) -> Any:
         x = backend.cast(x, computed(x.dtype))
         same = backend.empty(x.shape, x.dtype)
         if same.size:
-            backend.run(_with_one_nan(x.dtype), x.shape, [x], (), [Sink(same)])
+            backend.run(_with_one_nan(x.dtype), x.shape, [x], (), [Output(same)])
         x = same
     return backend.by_cupy("argsort", backend.contiguous(x), axis=axis).astype(np.int64, copy=False)
 
