@@ -55,7 +55,9 @@ class Tensor(Methods, Protocols, Differentiable):
 
     def __init__(self, value: Value) -> None:
         if type(value) is not Value:
-            raise errors.bad_type("gg.Tensor", f"is made by gg.tensor(...), which takes data: it was given {type(value).__name__!r}.")
+            raise errors.bad_type(
+                "gg.Tensor", f"is made by gg.tensor(...), which takes data: it was given {type(value).__name__!r}."
+            )
         self._value = value
         self._slot: Slot | None = None
         self._writes = 0
@@ -386,7 +388,7 @@ def rebuilt(array: Any, requires_grad: bool, device: str) -> Tensor:
     """A tensor from what was pickled."""
     check_array(array, array)
     where = get_device(device)
-    return leaf(where.backend.take_in(as_array(array), None), where, requires_grad, True)
+    return leaf(where.backend.from_host(as_array(array), None), where, requires_grad, True)
 
 
 def as_tensor(a: Any, device: Device) -> Tensor:

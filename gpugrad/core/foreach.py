@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..backends.devices import Device
-from ..backends.protocol import Sink
+from ..backends.protocol import Output
 from ..base import errors
 from ..base.counters import counters
 from ..base.shapes import DType
@@ -33,7 +33,9 @@ class AnyShape(tuple[int, ...]):
         return iter(())
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is AnyShape or self._refuse()  # compared with another shape: something that is not elementwise
+        return (
+            type(other) is AnyShape or self._refuse()
+        )  # compared with another shape: something that is not elementwise
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -71,13 +73,19 @@ def apply_to_many(
             shape = values[0].shape
             new = []
             for r, k in zip(results, replaced, strict=True):
-                if in_place and k < len(values) and values[k].dtype == r.dtype and values[k].shape == shape and may_overwrite(values, k):
+                if (
+                    in_place
+                    and k < len(values)
+                    and values[k].dtype == r.dtype
+                    and values[k].shape == shape
+                    and may_overwrite(values, k)
+                ):
                     new.append(values[k])
                 else:
                     new.append(held(backend.empty(shape, r.dtype), device, True))
             arrays = [values[n].array if n is not None else v.array for n, v in zip(order, found.inputs, strict=True)]
             answers.append(new)
-            work.append((shape, arrays, [Sink(v.array) for v in new]))
+            work.append((shape, arrays, [Output(v.array) for v in new]))
         backend.run_many(plan.forward, found.scalars, work)
         counters.forward += 1
     return answers
