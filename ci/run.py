@@ -59,7 +59,7 @@ def wheel() -> None:
         names = zipfile.ZipFile(path).namelist()
         tops = {n.split("/")[0] for n in names if ".dist-info" not in n}
         assert tops == {"gpugrad"}, tops
-        texts = ("prelude.h", "host.h", "host.cpp", "cuda.cuh", "reduce.cuh", "scan.cuh")
+        texts = ("prelude.h", "host.h", "layout.h", "sums.h", "host.cpp", "cuda.cuh", "reduce.cuh", "scan.cuh")
         assert {f"gpugrad/kernels/{name}" for name in texts} <= set(names)
         assert {"gpugrad/py.typed", "gpugrad/graph/page.html"} <= set(names)
 

@@ -388,7 +388,7 @@ def rebuilt(array: Any, requires_grad: bool, device: str) -> Tensor:
     """A tensor from what was pickled."""
     check_array(array, array)
     where = get_device(device)
-    return leaf(where.backend.take_in(as_array(array), None), where, requires_grad, True)
+    return leaf(where.backend.from_host(as_array(array), None), where, requires_grad, True)
 
 
 def as_tensor(a: Any, device: Device) -> Tensor:

@@ -7,7 +7,7 @@ union gg_scalar {  // the value of a Python number
 
 struct gg_kernel {
     int64 inputs, outputs;
-    const int32* types;  // of the inputs, then of the outputs: their place in codegen.TYPES
+    const int32* types;  // of the inputs, then of the outputs: their place among the rows of gpugrad/base/dtypes.py
     void (*body)(const char* const* in, const gg_scalar* scalars, char* const* out, int64 n);  // n: a multiple of 64
 };
 

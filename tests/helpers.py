@@ -17,7 +17,7 @@ import scipy.special
 
 import gpugrad as gg
 from gpugrad.backends.cpu import compiler
-from gpugrad.codegen import body as codegen
+from gpugrad.base import dtypes
 from gpugrad.ops.op import TABLE, Op
 from gpugrad.tensor import elementwise
 
@@ -118,8 +118,8 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
 # ------------------------------------------------------------------------------------- every row in every dtype
 
 ROWS = [o for o in OPS if o.c]
-DTYPES = [np.dtype(getattr(ml_dtypes, t) if t == "bfloat16" else t) for t in codegen.TYPES]
-FLOATS = [d for d in DTYPES if codegen.TYPES.index(d.name) >= codegen.TYPES.index("float16")]
+DTYPES = [np.dtype(getattr(ml_dtypes, r.name) if r.name == "bfloat16" else r.name) for r in dtypes.ROWS]
+FLOATS = [d for d in DTYPES if dtypes.is_float(d)]
 # What the vector library and the compositions of it are held to, in units in the last place of the exact value.
 ULP = 4
 

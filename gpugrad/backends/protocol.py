@@ -11,7 +11,7 @@ from ..ops.structural import StructuralOp
 from ..plans.program import Program
 
 
-class Sink(NamedTuple):
+class Output(NamedTuple):
     """Where one output of a program goes: all of it into `buffer`, or summed over `axes` (logical or for booleans).
 
     `buffer` then has those axes with length 1. accumulate: add to what is there.
@@ -22,7 +22,7 @@ class Sink(NamedTuple):
     accumulate: bool = False
 
 
-class Like(NamedTuple):
+class ArraySpec(NamedTuple):
     """What a backend needs to know of an array that is not there yet: C-contiguous, at an aligned address."""
 
     shape: Shape
@@ -38,7 +38,7 @@ class Like(NamedTuple):
         return math.prod(self.shape)
 
     @property
-    def data(self) -> Like:
+    def data(self) -> ArraySpec:
         return self
 
 
@@ -53,8 +53,8 @@ class Backend(Protocol):
     def ahead(self) -> bool:
         """True if it is worth calling `expect`."""
 
-    def take_in(self, data: Any, dtype: DType | None) -> Any:
-        """A new C-contiguous array on this device holding a copy of `data`."""
+    def from_host(self, data: Any, dtype: DType | None) -> Any:
+        """A new C-contiguous array on this device: a copy of `data` of the host, or of another device of the same kind."""
 
     def to_host(self, array: Any) -> Any:
         """`array` as a NumPy array."""
@@ -74,16 +74,16 @@ class Backend(Protocol):
     def call(self, op: StructuralOp, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
         """Run a structural op."""
 
-    def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink]) -> None:
+    def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output]) -> None:
         """`run` will soon be called with arrays like these: a hint, to compile meanwhile."""
 
     def run(
-        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]
+        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output]
     ) -> None:
-        """Run a program over arrays that broadcast to `shape`, writing its outputs to `sinks`."""
+        """Run a program over arrays that broadcast to `shape`, writing its results to `outputs`."""
 
     def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
-        """Run a program over many (shape, arrays, sinks), nothing being summed."""
+        """Run a program over many (shape, arrays, outputs), nothing being summed."""
 
     def may_overwrite(self, program: Program) -> bool:
         """True if `run_many` reads each element of its inputs before it writes that element of an output."""

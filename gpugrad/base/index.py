@@ -47,8 +47,17 @@ def normalize_index(index: Any) -> tuple[Any, ...]:
     return tuple(out)
 
 
-def is_basic(index: tuple[Any, ...]) -> bool:
-    return not any(isinstance(i, (np.ndarray, bool, np.bool_)) for i in index)
+def is_basic(index: Any) -> bool:
+    """True for an index without arrays or booleans in it: what it names is a view."""
+    items = index if isinstance(index, tuple) else (index,)
+    return not any(isinstance(i, (np.ndarray, bool, np.bool_)) for i in items)
+
+
+def in_groups(places: Any) -> tuple[Any, Any]:
+    """Equal integers brought together: their order, each group as it stood, and where in that order each group starts."""
+    order = np.argsort(places, kind="stable")
+    ordered = places[order]
+    return order, np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
 
 
 def is_everything(index: tuple[Any, ...]) -> bool:

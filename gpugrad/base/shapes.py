@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from . import errors
+from .dtypes import DType as DType
+from .dtypes import is_16_bit as is_16_bit
+from .dtypes import is_float as is_float
 
 Shape = tuple[int, ...]
-DType = np.dtype[Any]
 Axis = int | Sequence[int] | None
 
 _broadcast_cache: dict[tuple[Shape, ...], Shape] = {}
@@ -86,13 +88,3 @@ def reshape_target(size: int, shape: Shape) -> Shape:
     if unknown or known != size or any(n < -1 for n in shape):
         raise errors.bad_shape("reshape", f"{size} elements cannot be arranged as {shape}.")
     return shape
-
-
-def is_float(dtype: DType) -> bool:
-    """True for the dtypes that can carry gradients: real floating point, bfloat16 included."""
-    return dtype.kind == "f" or dtype.name == "bfloat16"
-
-
-def is_16_bit(dtype: DType) -> bool:
-    """True for float16 and bfloat16, which compute in float32."""
-    return dtype.itemsize == 2 and is_float(dtype)

@@ -15,16 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.shapes import DType, is_16_bit
+from ..base.dtypes import BOOL, NAMED, NUMBERS, DType, is_16_bit, is_compiled
 from ..ops.op import Op
-from ..plans.program import Operand, Program
-
-TYPES = (
-    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-    "float16", "bfloat16", "float32", "float64",
-)  # fmt: skip
-NUMBER = {float: "float64", int: "int64", bool: "bool"}  # Python numbers in C
-BOOL = np.dtype(bool)
+from ..plans.dag import Input
+from ..plans.program import Const, Operand, Program
 
 
 def folder() -> Path:
@@ -46,33 +40,31 @@ class Body(NamedTuple):
 def missing(program: Program) -> str:
     """Why a program has no C text, in words; empty if it has."""
     for d in (*program.input_dtypes, *program.dtypes, *(i.dtype for i in program.instructions)):
-        if isinstance(d, np.dtype) and (d.name not in TYPES or not d.isnative):
+        if isinstance(d, np.dtype) and not is_compiled(d):
             return f"{d.str if not d.isnative else d.name} is not among the dtypes of compiled kernels"
     return ""
 
 
 def body(program: Program) -> Body:
     """One statement per op, in program order. The same text serves C++ and CUDA."""
-    types: dict[Operand, Any] = {("i", n): d for n, d in enumerate(program.input_dtypes)}
-    types |= {("s", n): t for n, t in enumerate(program.scalar_types)}
-    types |= {("t", i.out): i.dtype for i in program.instructions}
     before: list[str] = []
     loop: list[str] = []
-    loaded: set[int] = set()
+    loaded: set[str] = set()
 
     def read(a: Operand, dtype: DType | None) -> str:
         """An operand as the op takes it; dtype None: as it is."""
-        kind, n = a
-        own = types.get(a, type(n))
-        if kind == "i" and n not in loaded:
-            loaded.add(n)
-            value = f"gg_load16(i{n}[j])" if is_16_bit(own) else f"i{n}[j] != 0" if own == BOOL else f"i{n}[j]"
-            loop.append(f"const {_register(own)} x{n} = {value};")
-        name = _literal(n) if kind == "k" else f"x{n}" if kind == "i" else f"{kind}{n}"
+        own = program.type_of(a)
+        name = _literal(a.value) if isinstance(a, Const) else str(a)
+        if isinstance(a, Input):
+            name = f"x{a.index}"
+            if name not in loaded:
+                loaded.add(name)
+                value = f"gg_load16({a}[j])" if is_16_bit(own) else f"{a}[j] != 0" if own == BOOL else f"{a}[j]"
+                loop.append(f"const {_register(own)} {name} = {value};")
         return name if dtype is None or own == dtype else _convert(name, own, dtype)
 
     for out, op, args, dtype in program.instructions:
-        given = tuple(types.get(a, type(a[1])) for a in args)
+        given = tuple(map(program.type_of, args))
         takes = _operands(op, given)
         texts = [read(a, d) for a, d in zip(args, takes, strict=True)]
         result = op.loop(given).output
@@ -84,7 +76,7 @@ def body(program: Program) -> Body:
             value = _round(value, dtype) if is_16_bit(dtype) else _convert(value, result, dtype)
             loop.append(f"const {_register(dtype)} t{out} = {value};")
         else:
-            before.append(f"const {NUMBER[dtype]} t{out} = {value};")
+            before.append(f"const {NUMBERS[dtype].name} t{out} = {value};")
     stores = []
     for k, (o, d) in enumerate(zip(program.outputs, program.dtypes, strict=True)):
         value = read(o, d)
@@ -101,7 +93,7 @@ def _operands(op: Op, given: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _register(dtype: DType) -> str:
-    return "float32" if is_16_bit(dtype) else dtype.name
+    return NAMED[dtype.name].computed
 
 
 def _convert(text: str, own: Any, dtype: Any) -> str:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import functools
 
+from ..base.dtypes import CODES, NAMED, NUMBERS, ROWS, Row
 from ..plans.program import Program
-from .body import BOOL, NUMBER, TYPES, body, folder, prelude
+from .body import body, folder, prelude
 
 
 def kernel(program: Program) -> str:
     """The kernel of a program for the CPU, without what it takes from the prelude: for reading."""
     before, loop = body(program)
     inputs, outputs = len(program.sources), len(program.outputs)
-    scalars = [(n, NUMBER[t]) for n, t in enumerate(program.scalar_types) if t is not None]
-    stored = [d.name if d != BOOL else "uint8" for d in program.input_dtypes]
+    scalars = [(n, NUMBERS[t]) for n, t in enumerate(program.scalar_types) if t is not None]
+    stored = [NAMED[d.name].stored for d in program.input_dtypes]
     pointers = [f"const {t}* i{n} = (const {t}*)in[{n}];" for n, t in enumerate(stored)]
-    pointers += [f"const {t} s{n} = s[{n}].{_MEMBER[t]};" for n, t in scalars]
+    pointers += [f"const {t.name} s{n} = s[{n}].{_member(t)};" for n, t in scalars]
     pointers += [f"{d.name}* o{n} = ({d.name}*)out[{n}];" for n, d in enumerate(program.dtypes)]
     parameters = [f"void* i{n}" for n in range(inputs)]
-    parameters += [f"{NUMBER[t or float]} s{n}" for n, t in enumerate(program.scalar_types)]
+    parameters += [f"{NUMBERS[t or float].name} s{n}" for n, t in enumerate(program.scalar_types)]
     parameters += [f"void* o{n}" for n in range(outputs)]
     arrays = ", ".join([*(f"i{n}" for n in range(inputs)), *(f"o{n}" for n in range(outputs))])
-    numbers = [f"    s[{n}].{_MEMBER[t]} = s{n};" for n, t in scalars]
-    codes = ", ".join(str(TYPES.index(d.name)) for d in (*program.input_dtypes, *program.dtypes))
+    numbers = [f"    s[{n}].{_member(t)} = s{n};" for n, t in scalars]
+    codes = ", ".join(str(CODES[d.name]) for d in (*program.input_dtypes, *program.dtypes))
     return "\n".join(
         [
             "static void body(const char* const* in, const gg_scalar* s, char* const* out, int64 n) {",
@@ -37,7 +38,7 @@ def kernel(program: Program) -> str:
             "GG_VISIBLE gg_driver* gg_drive = nullptr;",
             f"GG_EXPORT int64 gg_run({', '.join([*parameters, 'const gg_call* call'])}) {{",
             f"    void* const arrays[] = {{{arrays}}};",
-            f"    gg_scalar s[{max(1, program.scalars)}] = {{}};",
+            f"    gg_scalar s[{max(1, len(program.scalar_types))}] = {{}};",
             *numbers,
             "    return gg_drive(&kernel, arrays, s, call);",
             "}",
@@ -51,7 +52,12 @@ def kernel(program: Program) -> str:
     )
 
 
-_MEMBER = {"float64": "number", "int64": "integer", "bool": "integer"}
+DRIVER = ("layout.h", "sums.h", "host.cpp")
+
+
+def _member(number: Row) -> str:
+    """Where `gg_scalar` of host.h has a Python number."""
+    return "number" if number.kind == "f" else "integer"
 
 
 @functools.cache
@@ -63,3 +69,10 @@ def complete(kernel: str) -> str:
     """A kernel with everything that it needs in front of it: what the compiler is given."""
     text = f"{_host_header()}\n{kernel}"
     return f"{prelude(text)}\n\n{text}"
+
+
+def driver() -> str:
+    """The driver with everything that it needs in front of it."""
+    names, sizes = ", ".join(row.name.upper() for row in ROWS), ", ".join(str(row.size) for row in ROWS)
+    rows = f"namespace {{ enum Type {{ {names} }}; const int64 SIZES[] = {{{sizes}}}; }}"
+    return complete("\n\n".join([rows, *((folder() / file).read_text(encoding="utf-8") for file in DRIVER)]))

@@ -19,9 +19,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..base.shapes import DType
+from ..base.dtypes import NAMED, NUMBERS, DType
 from ..plans.program import Program
-from .body import BOOL, NUMBER, body, prelude
+from .body import body, prelude
 
 THREADS = 256  # in a block
 LANES = 4  # neighbouring elements that a thread of a reduction over the last axis takes at a time, whatever the layout
@@ -60,7 +60,7 @@ class Reduction(NamedTuple):
 
 def stored(dtype: DType) -> str:
     """The C type of an input's elements: a byte for a boolean, which need not be 0 or 1."""
-    return "uint8" if dtype == BOOL else dtype.name
+    return NAMED[dtype.name].stored
 
 
 def complete(kernel: str) -> str:
@@ -73,7 +73,7 @@ def complete(kernel: str) -> str:
 
 def scalars(program: Program) -> list[tuple[int, str]]:
     """The Python numbers that a program reads: (number, C type)."""
-    return [(n, NUMBER[t]) for n, t in enumerate(program.scalar_types) if t is not None]
+    return [(n, NUMBERS[t].name) for n, t in enumerate(program.scalar_types) if t is not None]
 
 
 def _arguments(program: Program, wide: bool, pointers: Sequence[str], sizes: Sequence[str], axes: Sequence[str]) -> list[str]:  # fmt: skip

@@ -13,16 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backends.cpu.pool import is_whole
-from ..backends.protocol import Sink
+from ..backends.protocol import Output
 from ..base.config import config
 from ..base.counters import counters
+from ..base.dtypes import BOOL
 from ..base.index import is_basic, takes_all
 from ..base.shapes import DType, reduced, summed_axes
 from ..ops import elementwise as ew
 from ..ops.structural import collect, index_add, matmul, reshape, setitem, spread, sum_to, tangent
-from ..plans.plan import Backward, Dual
-from ..plans.program import identity
-from ..plans.symbols import BOOL, Sym
+from ..plans.plan import GradientPlan, TangentPlan
+from ..plans.program import OUTPUT, UPSTREAM, UPSTREAM_MASK, Kind, identity
+from ..plans.symbols import Sym
 from . import checks
 from .closing import close
 from .nodes import Leaf, Node, Region, Structural
@@ -194,7 +195,7 @@ class _Upstream(Variable):
 
 def _copied(node: Node, array: Any) -> Any:
     buffer = node.device.backend.empty(node.shape, node.dtype)
-    node.device.backend.run(identity(node.dtype), node.shape, [array], (), [Sink(buffer)])
+    node.device.backend.run(identity(node.dtype), node.shape, [array], (), [Output(buffer)])
     return buffer
 
 
@@ -228,7 +229,7 @@ class InPlace:
         assert leaf.slot is not None
         buffer = leaf.slot.buffer(leaf)
         source = leaf.device.backend.full((), 0, leaf.dtype) if a is None else a.value
-        leaf.device.backend.run(identity(leaf.dtype), leaf.shape, [source], (), [Sink(buffer)])
+        leaf.device.backend.run(identity(leaf.dtype), leaf.shape, [source], (), [Output(buffer)])
         return Adjoint(buffer, None, True)
 
     def upstream(self, g: Adjoint, moves: bool, node: Node) -> Any:
@@ -246,7 +247,7 @@ class InPlace:
     def region_vjp(
         self,
         node: Region,
-        plan: Backward,
+        plan: GradientPlan,
         g: Adjoint,
         asked: Sequence[tuple[int, Any]],
         extra: Sequence[tuple[int, Any]],
@@ -264,8 +265,8 @@ class InPlace:
             if any(plan.alias):  # what is passed on must be repeated here; a plan does it by itself
                 upstream = backend.xp.broadcast_to(upstream, extent)
                 mask = backend.xp.broadcast_to(mask, extent) if mask is not None else None
-        sinks: list[Sink] = []
-        copies: list[tuple[DType, Any, Sink]] = []  # outputs that are the upstream gradient, or its mask, itself
+        sinks: list[Output] = []
+        copies: list[tuple[DType, Any, Output]] = []  # outputs that are the upstream gradient, or its mask, itself
 
         def write(buffer: Any, place: int | None, source: Any, add: bool = False) -> None:
             over: tuple[int, ...] = ()
@@ -273,9 +274,9 @@ class InPlace:
                 over = summed_axes(buffer.shape, extent)
                 buffer = buffer.reshape(reduced(extent, over, True))
             if place is None:
-                copies.append((buffer.dtype, source, Sink(buffer, over, add)))
+                copies.append((buffer.dtype, source, Output(buffer, over, add)))
             else:
-                sinks.append(Sink(buffer, over, add))
+                sinks.append(Output(buffer, over, add))
 
         passed: list[tuple[Any, Adjoint]] = []
         written: list[tuple[Any, Any, Any, bool]] = []
@@ -301,8 +302,14 @@ class InPlace:
                 write(buffer, plan.places[k][0], upstream)
                 inside.append((receive, buffer))
         if sinks:
-            known: dict[Any, Any] = {"g": upstream, "m": mask, "y": node.output}
-            arrays = [known[s] if type(s) is str else node.saved[s[1]].array for s in plan.program.sources]
+            arrays = []
+            for s in plan.program.sources:
+                if s is UPSTREAM:
+                    arrays.append(upstream)
+                elif s is UPSTREAM_MASK:
+                    arrays.append(mask)
+                else:
+                    arrays.append(node.output if s is OUTPUT else node.saved[s.index].array)
             backend.run(plan.program, extent, arrays, node.scalars, sinks)
         for dtype, source, sink in copies:
             backend.run(identity(dtype), extent, [source], (), [sink])
@@ -316,20 +323,21 @@ class InPlace:
             made = [c.value for _, c in passed] + [w[1] for w in written if not w[3]]
             checks.check_gradients(node, made, [upstream])
 
-    def region_jvp(self, node: Region, plan: Dual, moving: Mapping[int, Adjoint]) -> Adjoint:
+    def region_jvp(self, node: Region, plan: TangentPlan, moving: Mapping[int, Adjoint]) -> Adjoint:
         """Run the tangent plan of a region."""
         backend = node.device.backend
         arrays: list[Any] = []
         for source in plan.program.sources:
-            if source == "y":
+            kind, n = source.kind, source.index
+            if kind is Kind.OUTPUT:
                 arrays.append(node.output)
+            elif kind is Kind.INPUT:
+                arrays.append(close(node.saved[n]))
             else:
-                kind, n = source
-                v = moving[n].value._value if kind == "t" else moving[n].mask._value if kind == "m" else node.saved[n]
-                arrays.append(close(v))
+                arrays.append(close((moving[n].value if kind is Kind.TANGENT else moving[n].mask)._value))
         outputs = [backend.empty(node.shape, dtype) for dtype in plan.program.dtypes]
         axes = node.axes or ()
-        sinks = [Sink(a.reshape(reduced(node.extent, axes, True)), axes) for a in outputs]
+        sinks = [Output(a.reshape(reduced(node.extent, axes, True)), axes) for a in outputs]
         backend.run(plan.program, node.extent, arrays, node.scalars, sinks)
         if config._debug:
             checks.check_gradients(node, outputs[:1], [t.value._value.array for t in moving.values()])
@@ -414,7 +422,7 @@ class Recorded:
     def region_vjp(
         self,
         node: Region,
-        plan: Backward,
+        plan: GradientPlan,
         g: Adjoint,
         asked: Sequence[tuple[int, Any]],
         extra: Sequence[tuple[int, Any]],
@@ -439,7 +447,7 @@ class Recorded:
             if value is not None:
                 receive(known[value]._value)
 
-    def region_jvp(self, node: Region, plan: Dual, moving: Mapping[int, Adjoint]) -> Adjoint:
+    def region_jvp(self, node: Region, plan: TangentPlan, moving: Mapping[int, Adjoint]) -> Adjoint:
         """The symbols of the tangent plan of a region, on variables."""
         seeds = {s: moving[n].value for n, s in plan.tangents.items()}
         seeds |= {s: m for n, s in plan.masks.items() if (m := moving[n].mask) is not None}

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..backends.protocol import Backend, Sink
+from ..backends.protocol import Backend, Output
 from ..base import errors
 from ..base.config import MAX_INPUTS, config
 from ..base.counters import counters
@@ -105,7 +105,7 @@ class _Job:
             self.outputs = roots
             self.recorded = is_recorded(root)
             self.arrays = [backend.empty(extent, r.dtype) for r in roots]
-            self.sinks = [Sink(a) for a in self.arrays]
+            self.sinks = [Output(a) for a in self.arrays]
         else:
             self.recorded = root.requires_grad and grad_mode.enabled
             shape = reduced(extent, axes, keepdims)
@@ -114,7 +114,7 @@ class _Job:
                 total.line = user_line()
             self.outputs = [total]
             self.arrays = [backend.empty(shape, root.dtype)]
-            self.sinks = [Sink(self.arrays[0].reshape(reduced(extent, axes, True)), axes)]
+            self.sinks = [Output(self.arrays[0].reshape(reduced(extent, axes, True)), axes)]
         if config._debug:
             checks.check_borrowed(found.inputs)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..backends.devices import Device
-from ..backends.protocol import Sink
+from ..backends.protocol import Output
 from ..base import errors
 from ..base.counters import counters
 from ..base.shapes import DType
@@ -85,7 +85,7 @@ def apply_to_many(
                     new.append(held(backend.empty(shape, r.dtype), device, True))
             arrays = [values[n].array if n is not None else v.array for n, v in zip(order, found.inputs, strict=True)]
             answers.append(new)
-            work.append((shape, arrays, [Sink(v.array) for v in new]))
+            work.append((shape, arrays, [Output(v.array) for v in new]))
         backend.run_many(plan.forward, found.scalars, work)
         counters.forward += 1
     return answers

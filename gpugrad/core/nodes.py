@@ -13,14 +13,14 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..backends.protocol import Like, Sink
+from ..backends.protocol import ArraySpec, Output
 from ..base import errors
 from ..base.config import config
 from ..base.modes import scope
 from ..base.shapes import Shape, reduced, summed_axes
 from ..ops.structural import Call, StructuralOp, kept
-from ..plans.plan import Backward, Plan, Request
-from ..plans.program import Program
+from ..plans.plan import GradientPlan, GradientRequest, Plan
+from ..plans.program import OUTPUT, UPSTREAM, Kind, Program, Source
 from .ownership import spare_of
 from .value import Value
 
@@ -198,14 +198,14 @@ class Region(Node):
         asked = [(n, to) for n, t in zip(self.wanted, self.targets, strict=True) if (to := into(t)) is not None]
         extra = into.interior(self)
         masks = tuple([to.node.wants_masks for _, to in asked])
-        request = Request(
+        request = GradientRequest(
             tuple([n for n, _ in asked]), masks, tuple([n for n, _ in extra]), g.mask is not None, self.axes is None
         )
         into.arithmetic.region_vjp(self, self.plan.backward(request), g, asked, extra)
 
     def jvp(self, arrived: Sequence[Any], arithmetic: Any) -> Any:
         moving = {n: t for n, t in zip(self.wanted, arrived, strict=True) if t is not None}
-        plan = self.plan.dual(tuple((n, t.mask is not None) for n, t in moving.items()), self.axes is None)
+        plan = self.plan.tangent(tuple((n, t.mask is not None) for n, t in moving.items()), self.axes is None)
         if plan.value is None:
             return None
         if plan.alias is not None and self.axes is None and self.shapes[plan.alias] == self.extent:
@@ -220,42 +220,42 @@ class Region(Node):
         self.saved = {}
         self.output = None
 
-    def default_backward(self) -> Backward:
+    def default_backward(self) -> GradientPlan:
         """The plan of the usual pass: every gradient, no masks."""
-        return self.plan.backward(Request(self.wanted, (False,) * len(self.wanted), (), False, self.axes is None))
+        return self.plan.backward(
+            GradientRequest(self.wanted, (False,) * len(self.wanted), (), False, self.axes is None)
+        )
 
-    def kernels(self) -> list[tuple[Program, Shape, list[Any], list[Sink]]]:
+    def kernels(self) -> list[tuple[Program, Shape, list[Any], list[Output]]]:
         """What runs it forward, and backward in the usual pass, on arrays that are contiguous: for reading."""
-        inputs = [Like(s, d) for s, d in zip(self.shapes, self.dtypes, strict=True)]
-        output = Like(self.extent if self.axes is None else reduced(self.extent, self.axes, True), self.dtype)
-        sources = [inputs[s[1]] for s in self.plan.forward.sources]
+        inputs = [ArraySpec(s, d) for s, d in zip(self.shapes, self.dtypes, strict=True)]
+        output = ArraySpec(self.extent if self.axes is None else reduced(self.extent, self.axes, True), self.dtype)
+        sources = [inputs[s.index] for s in self.plan.forward.sources]
         program, arrays, sinks = usual_backward(self.plan, self.extent, self.axes, inputs, output)
         return [
-            (self.plan.forward, self.extent, sources, [Sink(output, self.axes or ())]),
+            (self.plan.forward, self.extent, sources, [Output(output, self.axes or ())]),
             (program, self.extent, arrays, sinks),
         ]
 
     def describe(self) -> str:
         """The ops of the region, for messages."""
-        names = [op.name for op, _ in self.plan.calls()] + (["sum"] if self.axes is not None else [])
+        names = [c.op.name for c in self.plan.dag.calls] + (["sum"] if self.axes is not None else [])
         return f"a region of {len(names)} ops ({', '.join(names[:8])}{', ...' if len(names) > 8 else ''})"
 
 
 def usual_backward(
     plan: Plan, extent: Shape, axes: tuple[int, ...] | None, inputs: Sequence[Any], output: Any
-) -> tuple[Program, list[Any], list[Sink]]:
-    """What the usual pass runs for a region: every gradient stored, no masks. inputs, output: arrays, or `Like` them."""
+) -> tuple[Program, list[Any], list[Output]]:
+    """What the usual pass runs for a region: every gradient stored, no masks. inputs, output: arrays, or their `ArraySpec`."""
     kept_shape = extent if axes is None else reduced(extent, axes, True)
-    backward = plan.backward(Request(plan.reached, (False,) * len(plan.reached), (), False, axes is None))
-    known: dict[Any, Any] = {("x", n): a for n, a in enumerate(inputs)} | {
-        "y": output,
-        "g": Like(kept_shape, output.dtype),
-    }
+    backward = plan.backward(GradientRequest(plan.reached, (False,) * len(plan.reached), (), False, axes is None))
+    known: dict[Source, Any] = {Source(Kind.INPUT, n): a for n, a in enumerate(inputs)}
+    known |= {OUTPUT: output, UPSTREAM: ArraySpec(kept_shape, output.dtype)}
     sinks = []
     for n, value, (place, _) in zip(plan.reached, backward.values, backward.places, strict=True):
         if value is not None and place is not None:
             over = summed_axes(inputs[n].shape, extent) if inputs[n].shape != extent else ()
-            sinks.append(Sink(Like(reduced(extent, over, True), inputs[n].dtype), over))
+            sinks.append(Output(ArraySpec(reduced(extent, over, True), inputs[n].dtype), over))
     return backward.program, [known[s] for s in backward.program.sources], sinks
 
 

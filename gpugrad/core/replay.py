@@ -11,6 +11,7 @@ from ..base.modes import set_grad_enabled
 from ..base.shapes import Shape
 from ..ops.op import cast, evaluate
 from ..ops.structural import broadcast_to
+from ..plans.program import OUTPUT, Kind, Source
 from ..plans.symbols import Sym
 from .nodes import Region
 from .value import constant, filled, held
@@ -21,7 +22,7 @@ def on_variables(
     node: Region,
     wanted: Iterable[Sym | None],
     seeds: Mapping[Sym, Variable],
-    names: Mapping[Sym, Any],
+    names: Mapping[Sym, Source],
     nodes: Sequence[Sym],
 ) -> dict[Sym, Any]:
     """The `wanted` symbols of a region as variables of its shape, recorded on the tape: by symbol, among others.
@@ -47,14 +48,14 @@ def evaluated(
     return known
 
 
-def _kept(node: Region, names: Mapping[Sym, Any], nodes: Sequence[Sym]) -> dict[Sym, Any]:
+def _kept(node: Region, names: Mapping[Sym, Source], nodes: Sequence[Sym]) -> dict[Sym, Any]:
     """The values that a region's symbols already have: what was saved, and interior nodes somebody still names."""
     known: dict[Sym, Any] = {}
     for s, source in names.items():
-        if source == "y" and node.output is not None:
+        if source is OUTPUT and node.output is not None:
             known[s] = Variable(held(node.output, node.device, requires_grad=True, node=node))
-        elif isinstance(source, tuple) and source[0] == "x" and source[1] in node.saved:
-            known[s] = Variable(node.saved[source[1]])
+        elif source.kind is Kind.INPUT and source.index in node.saved:
+            known[s] = Variable(node.saved[source.index])
     for r, s in zip(node.interior, nodes, strict=False):
         v = r()
         if v is not None and s.kind == "op":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Sequence, Set
 from typing import Any
 
+from ..plans.dag import Array, Call, Dag, Input, Node, Ref, Scalar
 from .ownership import references
 from .value import Value
 
@@ -13,7 +15,7 @@ class Structure:
     """A region found by walking a pending expression: its key, and the arguments that go with it.
 
     nodes: the pending values, operands first. inputs: the computed ones they read. scalars: the Python numbers.
-    roots: for each output an index into nodes, or ~index into inputs.
+    roots: for each output an index into nodes, or ~index into inputs: codes that only this class reads.
     """
 
     __slots__ = ("blocked", "codes", "index", "inputs", "key", "nodes", "private", "roots", "scalars")
@@ -33,6 +35,25 @@ class Structure:
             self.codes.append(a.dtype)
             self.codes.append(a.requires_grad)
         self.key: Hashable = (*self.codes, self.roots)
+
+    def dag(self) -> Dag:
+        """The same as data, for a plan to keep: made once per structure."""
+        numbers = itertools.count()
+        calls = []
+        for v in self.nodes:
+            assert v.op is not None
+            operands = [self._ref(self.index[a]) if type(a) is Value else Scalar(next(numbers)) for a in v.args]
+            calls.append(Call(v.op, tuple(operands), v.requires_grad))
+        return Dag(
+            tuple(calls),
+            tuple(Array(a.dtype, a.requires_grad) for a in self.inputs),
+            tuple(map(type, self.scalars)),
+            tuple(map(self._ref, self.roots)),
+        )
+
+    @staticmethod
+    def _ref(code: int) -> Ref:
+        return Node(code) if code >= 0 else Input(~code)
 
     def _visit(self, v: Value) -> int:
         index = self.index

@@ -62,7 +62,7 @@ def held(array: Any, device: Any, owned: bool = False, requires_grad: bool = Fal
 
 def constant(data: Any, device: Any) -> Value:
     """A value holding a copy of plain data, without gradient."""
-    return held(device.backend.take_in(data, None), device, owned=True)
+    return held(device.backend.from_host(data, None), device, owned=True)
 
 
 def filled(shape: Shape, value: Any, dtype: DType, device: Any) -> Value:

@@ -53,7 +53,7 @@ def _tensor(data: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     array = device_array(data)
     if array is not None:
         check_array(array, data)
-        found = leaf(device_of(array).backend.take_in(array, None), device_of(array), False, True)
+        found = leaf(device_of(array).backend.from_host(array, None), device_of(array), False, True)
         found = found if dtype is None or as_dtype(dtype) == found.dtype else found.astype(dtype)
         return _placed(found, device, requires_grad)
     where = default_device() if device is None else get_device(device)
@@ -62,7 +62,7 @@ def _tensor(data: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     except ValueError:
         raise errors.not_an_operand(data) from None
     check_array(array, data)
-    return leaf(array if where.backend.xp is np else where.backend.take_in(array, None), where, requires_grad, True)
+    return leaf(array if where.backend.xp is np else where.backend.from_host(array, None), where, requires_grad, True)
 
 
 def _placed(t: Tensor, device: Any, requires_grad: bool) -> Tensor:

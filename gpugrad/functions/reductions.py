@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..base import errors
-from ..base.shapes import Axis, is_16_bit, is_float, normalize_axes, normalize_axis
+from ..base.dtypes import computed
+from ..base.shapes import Axis, is_float, normalize_axes, normalize_axis
 from ..coerce import as_dtype
 from ..ops import elementwise as ew
 from ..ops import structural
@@ -19,8 +20,6 @@ from .creation import ones, zeros
 from .elementwise import where
 from .indexing import take_along_axis
 from .shaping import concatenate, ravel, reshape, squeeze, transpose
-
-FLOAT32 = np.dtype(np.float32)
 
 
 def sum(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
@@ -56,13 +55,9 @@ def mean(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -
     (x,) = as_tensors(x)
     out = as_dtype(dtype) if dtype is not None else x.dtype if is_float(x.dtype) else np.dtype(np.float64)
     count = _count("mean", x, axis)
-    total = sum(x, axis, _wide(out), keepdims)
+    total = sum(x, axis, computed(out), keepdims)
     result = total / float(count) if count else total * math.nan
     return result if result.dtype == out else result.astype(out)
-
-
-def _wide(dtype: Any) -> Any:
-    return FLOAT32 if is_16_bit(dtype) else dtype
 
 
 def _count(op: str, x: Tensor, axis: Axis) -> int:
@@ -84,7 +79,7 @@ def _variance(x: Any, axis: Axis, ddof: float, keepdims: bool) -> tuple[Tensor, 
     """The variance in at least float32, and the dtype that the result should have."""
     (x,) = as_tensors(x)
     out = x.dtype if is_float(x.dtype) else np.dtype(np.float64)
-    x = x if x.dtype == _wide(out) else x.astype(_wide(out))
+    x = x if x.dtype == computed(out) else x.astype(computed(out))
     n = _count("var", x, axis) - ddof
     total = sum(ew.square(x - mean(x, axis, keepdims=True)), axis, keepdims=keepdims)
     return total / float(n) if n > 0 else total * math.nan, out
@@ -247,7 +242,7 @@ def _shifted(op: str, x: Any, axis: Axis) -> tuple[Tensor, Tensor, Any]:
     """
     (x,) = as_tensors(x)
     out = x.dtype if is_float(x.dtype) else np.dtype(np.float64)
-    x = x if x.dtype == _wide(out) else x.astype(_wide(out))
+    x = x if x.dtype == computed(out) else x.astype(computed(out))
     if not _count(op, x, axis):
         axes = normalize_axes(op, axis, x.ndim)
         return x, zeros(tuple(1 if a in axes else n for a, n in enumerate(x.shape)), x.dtype, x.device), out

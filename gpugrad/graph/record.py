@@ -12,6 +12,9 @@ from ..base.shapes import DType, Shape
 from ..core import nodes as tape
 from ..core.value import Value
 from ..ops.op import Op
+from ..plans.dag import Input, Scalar
+from ..plans.dag import Node as Result
+from ..plans.symbols import symbols
 from .nodes import Node
 
 Ref = weakref.ref[Value]
@@ -150,42 +153,40 @@ class _Recorder:
 
     def region(self, node: tape.Region) -> None:
         """The single ops of a region, from its plan."""
-        symbols, inputs, root = node.plan.symbols()
+        dag = node.plan.dag
+        nodes = symbols(dag).nodes
         number, self.regions = self.regions, self.regions + 1
         label = self.label(node)
         targets = dict(zip(node.wanted, node.targets, strict=True))
-        at: dict[int, Node] = {}
-        for n in range(len(inputs)):
+        at: dict[Input | Result, Node] = {}
+        for n in range(len(dag.inputs)):
             ref = weakref.ref(node.saved[n]) if n in node.saved else node.others.get(n)
             name = node.labels.get(~n, "")
-            at[~n] = self.input(targets.get(n), ref, node.shapes[n], node.dtypes[n], node.device, name)
+            at[Input(n)] = self.input(targets.get(n), ref, node.shapes[n], node.dtypes[n], node.device, name)
         numbers = iter(node.scalars)
-        for n, (s, (op, args)) in enumerate(zip(symbols, node.plan.calls(), strict=True)):
-            operands = [at[a] if isinstance(a, int) else next(numbers) for a in args]
-            last = node.axes is None and s is root
+        for n, (s, call) in enumerate(zip(nodes, dag.calls, strict=True)):
+            operands = [next(numbers) if isinstance(a, Scalar) else at[a] for a in call.operands]
+            last = node.axes is None and dag.roots[0] == Result(n)
             name = (label if last else "") or node.labels.get(n, "")
             ref = node.made if last else node.interior[n]
             like = node.extent, s.dtype, node.device
-            at[n] = self.operation(
-                op.name,
+            at[Result(n)] = self.operation(
+                call.op.name,
                 operands,
                 like,
                 number,
                 s.grad,
-                Step(op),
+                Step(call.op),
                 name,
                 ref,
                 node if last else None,
                 node.scopes.get(n, ""),
             )
         if node.axes is not None:
-            summed = next(
-                at[k] for k, s in [*enumerate(symbols), *((~n, s) for n, s in enumerate(inputs))] if s is root
-            )
             like = node.shape, node.dtype, node.device
             self.operation(
                 "sum",
-                [summed],
+                [at[dag.roots[0]]],
                 like,
                 number,
                 True,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..backends.devices import get_device
+from ..base.dtypes import BOOL
 from ..base.modes import no_grad
 from ..core.arithmetic import Adjoint as Arrived
 from ..core.arithmetic import Recorded, RecordedAccumulator
@@ -24,7 +25,7 @@ from ..ops import elementwise as ew
 from ..ops.op import Op
 from ..ops.structural import broadcast_to, collect, reshape, spread, sum_to
 from ..plans.notation import expression
-from ..plans.symbols import BOOL, Adjoint, Sym, reverse
+from ..plans.symbols import Adjoint, Sym, reverse
 from .nodes import Node
 
 Values = dict[Node, Variable | None]
@@ -124,8 +125,8 @@ def _local(
 ) -> tuple[list[Sym], Sym, Sym, Sym | None, Adjoint | None]:
     operands, y = expression(op, types)
     graph = y.graph
-    g = graph.input(-1, np.dtype(y.dtype), True)
-    m = graph.input(-2, BOOL, False) if masked else None
+    g = graph.input(np.dtype(y.dtype), True)
+    m = graph.input(BOOL, False) if masked else None
     root = y if op.rule is not None else graph.expand(op, operands)
     return operands, y, g, m, reverse(root, Adjoint(g, m), [operands[which]]).get(operands[which])
 

@@ -15,12 +15,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..base.dtypes import FLOAT32, computed, is_16_bit
 from ..base.index import repeats
-from ..base.shapes import Shape, is_16_bit, summed_axes
+from ..base.shapes import Shape, summed_axes
 from . import elementwise as ew
 from .op import Primitive, cast
-
-FLOAT32 = np.dtype(np.float32)
 
 
 class Call(NamedTuple):
@@ -182,7 +181,7 @@ def _concatenate(g, call, into, *, axis):
 @structural(moves=True)
 def to_device(xp, x, *, source, target):
     "A copy on another device."
-    return target.backend.take_in(source.backend.to_host(x), None)
+    return target.backend.from_host(source.backend.to_host(x), None)
 
 
 @to_device.vjp
@@ -293,8 +292,7 @@ def _extreme(name, numpy_name):
     def tangent(tangents, call, *, axes, keepdims):
         chosen, count = choice(call, axes)
         t = ew.where(chosen, tangents[0], 0)
-        wide = cast(FLOAT32)(t) if is_16_bit(t.dtype) else t
-        mean = reshape(collect(wide, axes=axes, keepdims=True), shape=count.shape) / count
+        mean = reshape(collect(cast(computed(t.dtype))(t), axes=axes, keepdims=True), shape=count.shape) / count
         return reshape(cast(t.dtype)(mean), shape=call.output.shape)
 
     return op

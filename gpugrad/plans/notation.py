@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..base.dtypes import BOOL, FLOAT64
 from ..ops import elementwise as ew
 from ..ops.op import Masked, Op
-from .symbols import BOOL, Adjoint, Graph, Sym, reverse
+from .symbols import Adjoint, Graph, Sym, reverse
 
-FLOAT64 = np.dtype(np.float64)
 _INFIX = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "less": "<", "less_equal": "<=", "greater": ">",
     "greater_equal": ">=", "equal": "==", "not_equal": "!=",
@@ -124,25 +124,25 @@ def literal(a: Any) -> str:
 def expression(op: Op, types: Sequence[Any]) -> tuple[list[Sym], Sym]:
     """An op on fresh symbols, inputs of dtypes and Python numbers: (operands, result). A compound op stays one symbol."""
     graph = Graph()
-    operands = [graph.input(n, t, True) if isinstance(t, np.dtype) else graph.scalar(n, t) for n, t in enumerate(types)]
+    operands = [graph.input(t, True) if isinstance(t, np.dtype) else graph.scalar(n, t) for n, t in enumerate(types)]
     return operands, Sym(graph, "op", None, op.loop(tuple(types)).output, True, op, tuple(operands))
 
 
 def partials(op: Op, operands: Sequence[Sym], y: Sym) -> list[Sym]:
     """The local gradients of an op as symbols in its operands and its result, from its row; through its body if it has none."""
     graph = y.graph
-    graph.default = y.dtype if isinstance(y.dtype, np.dtype) else FLOAT64
+    dtype = FLOAT64 if y.weak else y.dtype
     if op.rule is None:
         inner = graph.expand(op, operands)
         wanted = [a for a in operands if a.kind == "input"]
         found = reverse(inner, Adjoint(graph.const(1.0), None), wanted)
         return [found[a].value if a in found else graph.const(0) for a in operands]
     result = []
-    for p in op.rule(*operands, y):
+    for p in graph.partials(y, dtype):
         if isinstance(p, Masked):
-            p = graph.apply(ew.where, (p.mask, p.factor, 0))
+            p = graph.apply(ew.where, (p.mask, p.factor, 0), dtype)
         elif isinstance(p, Sym) and p.dtype in (BOOL, bool):
-            p = graph.apply(ew.where, (p, 1, 0))
+            p = graph.apply(ew.where, (p, 1, 0), dtype)
         result.append(graph.lift(p))
     return result
 
@@ -154,7 +154,7 @@ def local_gradients(op: Op) -> list[str]:
     operands, y = expression(op, (FLOAT64,) * op.arity)
     names = dict(zip(operands, op.params, strict=True)) | {y: "y"}
     result = []
-    for p in op.rule(*operands, y):
+    for p in y.graph.partials(y, FLOAT64):
         if isinstance(p, Masked):
             result.append(f"{text(y.graph.lift(p.factor), names)} where {text(y.graph.lift(p.mask), names)}, else 0")
         else:

@@ -10,16 +10,17 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ..base.config import PLAN_CACHE
+from ..base.dtypes import BOOL
 from ..base.forks import survive_fork
-from ..ops.op import Op
-from .program import Program
-from .symbols import BOOL, Adjoint, Graph, Sym, forward, is_factor, reverse
+from .dag import Dag
+from .program import OUTPUT, UPSTREAM, UPSTREAM_MASK, Kind, Program, Source, lower, named
+from .symbols import Adjoint, Sym, forward, is_factor, reverse, symbols
 
 
-class Backward:
+class GradientPlan:
     """The gradients of a region's inputs, as symbols (to run on tensors) and as a program (to run on arrays).
 
     wanted: the inputs, by index, then the interior nodes asked for. values, masks: their adjoints; None for a gradient
@@ -40,12 +41,12 @@ class Backward:
         "values",
     )
 
-    def __init__(self, plan: Plan, request: Request) -> None:
-        nodes, inputs, root = plan.symbols()
+    def __init__(self, plan: Plan, request: GradientRequest) -> None:
+        nodes, inputs, (root, *_) = symbols(plan.dag)
         graph = root.graph
         self.nodes = nodes
-        self.upstream = Sym(graph, "input", "g", root.dtype, True, None, ())
-        self.upstream_mask = Sym(graph, "input", "m", BOOL, False, None, ()) if request.masked else None
+        self.upstream = graph.input(root.dtype, True)
+        self.upstream_mask = graph.input(BOOL, False) if request.masked else None
         wanted = [inputs[i] for i in request.inputs] + [nodes[i] for i in request.interior]
         adjoints = reverse(root, Adjoint(self.upstream, self.upstream_mask), wanted)
         found = [adjoints.get(w) for w in wanted]
@@ -53,13 +54,12 @@ class Backward:
         masks = [*request.masks, *(False for _ in request.interior)]
         self.masks = [a.mask if a is not None and keep else None for a, keep in zip(found, masks, strict=True)]
         self.alias = [a is not None and a.value is self.upstream for a in found]
-        names: dict[Sym, Any] = {s: ("x", n) for n, s in enumerate(inputs)}
-        names[self.upstream] = "g"
+        self.names = named(inputs)
+        self.names[self.upstream] = UPSTREAM
         if self.upstream_mask is not None:
-            names[self.upstream_mask] = "m"
+            self.names[self.upstream_mask] = UPSTREAM_MASK
         if request.stored:
-            names.setdefault(root, "y")
-        self.names = names
+            self.names.setdefault(root, OUTPUT)
         # An alias is passed on, not computed; whatever else is asked for becomes an output of the program, in places.
         self.places: list[tuple[int | None, int | None]] = []
         outputs: list[Sym] = []
@@ -71,16 +71,16 @@ class Backward:
                     outputs.append(s)
             self.places.append((place[0], place[1]))
         self._outputs = outputs
-        self._scalars = plan.scalars
+        self._scalars = len(plan.dag.scalars)
         self._program: Program | None = None
 
     @property
     def program(self) -> Program:
         if self._program is None:
-            self._program = Program(self._outputs, self.names, self._scalars)
+            self._program = lower(self._outputs, self.names, self._scalars)
         return self._program
 
-    def reads(self) -> set[Any]:
+    def reads(self) -> set[Source]:
         """The sources that the outputs depend on, found without lowering them."""
         seen: set[Sym] = set()
         stack = list(self._outputs)
@@ -93,7 +93,7 @@ class Backward:
         return {self.names[s] for s in seen if s in self.names}
 
 
-class Dual:
+class TangentPlan:
     """The tangent of a region's output, given those of some inputs: as symbols, and as a program.
 
     moving: for each input with a tangent, its index, and whether that has a mask. value, mask: the tangent of the output;
@@ -103,20 +103,21 @@ class Dual:
     __slots__ = ("_program", "_scalars", "alias", "mask", "masks", "names", "nodes", "tangents", "value")
 
     def __init__(self, plan: Plan, moving: tuple[tuple[int, bool], ...], stored: bool) -> None:
-        nodes, inputs, root = plan.symbols()
+        nodes, inputs, (root, *_) = symbols(plan.dag)
         graph = root.graph
         self.nodes = nodes
-        self.names: dict[Sym, Any] = {s: ("x", n) for n, s in enumerate(inputs)}
-        self.tangents = {n: Sym(graph, "input", ("t", n), inputs[n].dtype, True, None, ()) for n, _ in moving}
-        self.masks = {n: Sym(graph, "input", ("m", n), BOOL, False, None, ()) for n, masked in moving if masked}
+        self.tangents = {n: graph.input(inputs[n].dtype, True) for n, _ in moving}
+        self.masks = {n: graph.input(BOOL, False) for n, masked in moving if masked}
         found = forward(root, {inputs[n]: Adjoint(t, self.masks.get(n)) for n, t in self.tangents.items()})
         self.value = found.value if found is not None else None
         self.mask = found.mask if found is not None else None
-        self.names |= {t: ("t", n) for n, t in self.tangents.items()} | {m: ("m", n) for n, m in self.masks.items()}
+        self.names = named(inputs)
+        self.names |= {t: Source(Kind.TANGENT, n) for n, t in self.tangents.items()}
+        self.names |= {m: Source(Kind.MASK, n) for n, m in self.masks.items()}
         if stored:
-            self.names.setdefault(root, "y")
+            self.names.setdefault(root, OUTPUT)
         self.alias = next((n for n, t in self.tangents.items() if t is self.value), None)
-        self._scalars = plan.scalars
+        self._scalars = len(plan.dag.scalars)
         self._program: Program | None = None
 
     @property
@@ -124,11 +125,11 @@ class Dual:
         """The tangent and, if there is one, its mask."""
         if self._program is None:
             outputs = [s for s in (self.value, self.mask) if s is not None]
-            self._program = Program(outputs, self.names, self._scalars)
+            self._program = lower(outputs, self.names, self._scalars)
         return self._program
 
 
-class Request(NamedTuple):
+class GradientRequest(NamedTuple):
     """What a backward plan is asked for: part of its cache key."""
 
     inputs: tuple[int, ...]  # the inputs whose gradients are wanted
@@ -139,82 +140,48 @@ class Request(NamedTuple):
 
 
 class Plan:
-    """What a structure needs to run: a forward program, and backward and dual programs made when first asked for."""
+    """What a structure needs to run: a forward program, and gradient and tangent plans made when first asked for.
 
-    __slots__ = ("_backward", "_dual", "_needs", "_nonlinear", "expected", "forward", "key", "reached", "scalars")
+    dag: what it was made from, which holds no value of any region. reached: the inputs that a gradient can flow to.
+    """
 
-    def __init__(self, found: Any) -> None:
-        self.key = found.key
-        # The symbols are rebuilt from the key alone, so that a plan holds no value of the region it was made for.
-        self.scalars = len(found.scalars)
-        self._backward: dict[Request, Backward] = {}
-        self._dual: dict[Any, Dual] = {}
+    __slots__ = ("_backward", "_needs", "_nonlinear", "_tangent", "dag", "expected", "forward", "reached")
+
+    def __init__(self, dag: Dag) -> None:
+        self.dag = dag
+        self._backward: dict[GradientRequest, GradientPlan] = {}
+        self._tangent: dict[Any, TangentPlan] = {}
         self._nonlinear: bool | None = None
         self.expected: set[Any] = set()  # for which (shape, axes) its backward has been announced to the backend
         self._needs: dict[Any, Any] = {}
-        nodes, inputs, root = self.symbols()
-        self.reached = tuple(n for n, s in enumerate(inputs) if s.grad and s in _differentiable(root))
-        outputs = [nodes[r] if r >= 0 else inputs[~r] for r in found.roots]
-        names = {s: ("x", n) for n, s in enumerate(inputs)}
-        self.forward = Program(outputs, names, self.scalars)
+        _, inputs, roots = symbols(dag)
+        below = _differentiable(roots[0])
+        self.reached = tuple(n for n, s in enumerate(inputs) if s in below)
+        self.forward = lower(roots, named(inputs), len(dag.scalars))
 
-    def _parsed(self) -> tuple[list[tuple[Op, bool, tuple[Any, ...]]], tuple[Any, ...]]:
-        """The key taken apart: (op, requires_grad, args) per node, and what follows them."""
-        codes: Any = self.key
-        calls: list[tuple[Op, bool, tuple[Any, ...]]] = []
-        at = 0
-        while at < len(codes) - 1 and isinstance(codes[at], Op):
-            op = codes[at]
-            calls.append((op, codes[at + 1], codes[at + 2 : at + 2 + op.arity]))
-            at += 2 + op.arity
-        return calls, codes[at:]
-
-    def calls(self) -> list[tuple[Op, tuple[Any, ...]]]:
-        """The ops that the user called, with their operands: an index into these, ~index into the inputs, or a type."""
-        return [(op, args) for op, _, args in self._parsed()[0]]
-
-    def symbols(self) -> tuple[list[Sym], list[Sym], Sym]:
-        """The ops of the structure as fresh symbols: (nodes, inputs, root)."""
-        graph = Graph()
-        calls, (*tail, ends) = self._parsed()
-        nodes: list[Sym] = []
-        inputs = [graph.input(n, tail[2 * n], tail[2 * n + 1]) for n in range(len(tail) // 2)]
-        scalars = 0
-        for op, grad, args in calls:
-            operands = []
-            for a in args:
-                if isinstance(a, int):
-                    operands.append(nodes[a] if a >= 0 else inputs[~a])
-                else:
-                    operands.append(graph.scalar(scalars, a))
-                    scalars += 1
-            nodes.append(graph.node(op, operands, grad))
-        root = nodes[ends[0]] if ends[0] >= 0 else inputs[~ends[0]]
-        return nodes, inputs, root
-
-    def backward(self, request: Request) -> Backward:
+    def backward(self, request: GradientRequest) -> GradientPlan:
         found = self._backward.get(request)
         if found is None:
-            found = self._backward[request] = Backward(self, request)
+            found = self._backward[request] = GradientPlan(self, request)
         return found
 
-    def dual(self, moving: tuple[tuple[int, bool], ...], stored: bool) -> Dual:
-        """The plan of the output's tangent: see `Dual`. stored: the output is there and need not be recomputed."""
-        found = self._dual.get((moving, stored))
+    def tangent(self, moving: tuple[tuple[int, bool], ...], stored: bool) -> TangentPlan:
+        """The plan of the output's tangent: see `TangentPlan`. stored: the output is there and need not be recomputed."""
+        found = self._tangent.get((moving, stored))
         if found is None:
-            found = self._dual[moving, stored] = Dual(self, moving, stored)
+            found = self._tangent[moving, stored] = TangentPlan(self, moving, stored)
         return found
 
     @property
     def nonlinear(self) -> bool:
         """Whether a local gradient may be infinite or NaN: only then does it matter which elements took part."""
         if self._nonlinear is None:
-            root = self.symbols()[2]
+            root = symbols(self.dag).roots[0]
             self._nonlinear = any(
                 is_factor(p)
                 for s in _differentiable(root)
                 if s.op is not None and s.op.rule is not None
-                for a, p in zip(s.args, s.op.rule(*s.args, s), strict=True)
+                for a, p in zip(s.args, root.graph.partials(s, s.dtype), strict=True)
                 if a.grad
             )
         return self._nonlinear
@@ -228,11 +195,11 @@ class Plan:
         found = self._needs.get(key)
         if found is None:
             # With masks and every interior adjoint: whatever is asked for later reads no more than this.
-            interior = tuple(n for n, s in enumerate(self.symbols()[0]) if s.grad)
-            sources = Backward(self, Request(wanted, (True,) * len(wanted), interior, True, stored)).reads()
-            keep = tuple(sorted(s[1] for s in sources if s[0] == "x"))
-            rest = tuple(n for n in range(len(self.symbols()[1])) if n not in keep and n not in wanted)
-            found = keep, "y" in sources, rest
+            interior = tuple(n for n, s in enumerate(symbols(self.dag).nodes) if s.grad)
+            sources = GradientPlan(self, GradientRequest(wanted, (True,) * len(wanted), interior, True, stored)).reads()
+            keep = tuple(sorted(s.index for s in sources if s.kind is Kind.INPUT))
+            rest = tuple(n for n in range(len(self.dag.inputs)) if n not in keep and n not in wanted)
+            found = keep, OUTPUT in sources, rest
             self._needs[key] = found
         return found
 
@@ -249,6 +216,14 @@ def _differentiable(root: Sym) -> set[Sym]:
     return seen
 
 
+class Structured(Protocol):
+    """A region that a plan is wanted for. key: equal for those that may share one. dag: asked for where there is none yet."""
+
+    key: Hashable
+
+    def dag(self) -> Dag: ...
+
+
 class PlanCache:
     """The plans of the structures seen so far, least recently used out first; counts what it was asked."""
 
@@ -259,13 +234,13 @@ class PlanCache:
         self._lock = threading.RLock()
         survive_fork(self._lock)
 
-    def get(self, found: Any) -> Plan:
+    def get(self, found: Structured) -> Plan:
         with self._lock:
             plan = self._plans.get(found.key)
             if plan is not None:
                 self._plans.move_to_end(found.key)
                 return plan
-        plan = Plan(found)
+        plan = Plan(found.dag())
         with self._lock:
             self.made += 1
             self._plans[found.key] = plan

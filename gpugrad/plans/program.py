@@ -2,17 +2,72 @@
 
 from __future__ import annotations
 
+import enum
 import functools
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.shapes import DType
+from ..base.dtypes import DType
 from ..ops.op import Op
+from .dag import Input, Scalar
 from .symbols import Graph, Sym
 
-Operand = tuple[str, Any]  # ("i", n) an input array, ("s", n) a scalar, ("t", n) a result, ("k", value) a constant
+
+@dataclass(frozen=True, slots=True)
+class Temp:
+    """The result of an instruction, by its number."""
+
+    index: int
+
+    def __str__(self) -> str:
+        return f"t{self.index}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Const:
+    """A Python number that is part of the program."""
+
+    value: Any
+
+    # 0.0 == -0.0, 1 == 1.0 == True, and nan != nan: a constant is told apart by its text.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Const) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __str__(self) -> str:
+        return repr(self.value)
+
+
+Operand = Input | Scalar | Temp | Const
+
+
+class Kind(enum.Enum):
+    """What an input array of a program is to the region."""
+
+    INPUT = "input"  # an input of the region, by its number
+    OUTPUT = "output"  # what the region has computed, stored
+    UPSTREAM = "upstream"  # the gradient that arrives at its output
+    TANGENT = "tangent"  # the tangent of an input, by the input's number
+    MASK = "mask"  # of the upstream gradient; of a tangent, by the input's number
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an input array of a program comes from. index: the number of an input of the region; 0 where there is but one."""
+
+    kind: Kind
+    index: int = 0
+
+
+# One object each: `is` tells them from the others.
+OUTPUT = Source(Kind.OUTPUT)
+UPSTREAM = Source(Kind.UPSTREAM)
+UPSTREAM_MASK = Source(Kind.MASK)
 
 
 class Instruction(NamedTuple):
@@ -25,119 +80,147 @@ class Instruction(NamedTuple):
 
 
 class Program:
-    """A straight-line program over input arrays and scalars: what one kernel computes.
+    """A straight-line program over input arrays and scalars: what one kernel computes. Never changes.
 
-    sources: what each input array is, ("x", n) an input of the region, or "y" its stored output, "g" the upstream
-    gradient, "m" its mask. outputs: one operand per output, with `dtypes`.
+    sources, input_dtypes: what each input array is. scalar_types: the kind of each Python number, None if it is not read.
+    outputs, dtypes: one operand per output, and the dtype it is stored in. Shapes are arguments: the inputs of a run
+    broadcast to one shape, which the outputs have, or are summed from.
+    executables: what executors have made of the program, each under a key of its own; forgotten with the program.
     """
 
-    __slots__ = (
-        "code", "dtypes", "input_dtypes", "instructions", "launches", "native", "outputs", "runs", "scalar_types", "scalars",
-        "sources", "work",
-    )  # fmt: skip
+    __slots__ = ("dtypes", "executables", "input_dtypes", "instructions", "outputs", "scalar_types", "sources")
 
-    def __init__(self, outputs: Sequence[Sym], names: dict[Sym, Any], scalars: int) -> None:
-        """Lower symbols; `names` are those that an array is given for. Equal operations are computed once."""
-        self.sources: list[Any] = []
-        self.input_dtypes: list[Any] = []
-        self.instructions: list[Instruction] = []
-        self.scalars = scalars
-        self.scalar_types: list[type | None] = [None] * scalars  # None: not used
-        self.code: Any = None  # the form that the NumPy executor runs, made on first use
-        self.native: Any = None  # the compiled form, made when the policy says so
-        self.launches: dict[Any, Any] = {}  # on a GPU: what is launched, by layout of the arrays
-        self.runs = 0  # how often it has run, and on how many elements times ops
-        self.work = 0
-        known: dict[Sym, Operand] = {}
-        seen: dict[Hashable, Operand] = {}
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        input_dtypes: Sequence[DType],
+        scalar_types: Sequence[type | None],
+        instructions: Sequence[Instruction],
+        outputs: Sequence[Operand],
+        dtypes: Sequence[DType],
+    ) -> None:
+        self.sources = tuple(sources)
+        self.input_dtypes = tuple(input_dtypes)
+        self.scalar_types = tuple(scalar_types)
+        self.instructions = tuple(instructions)
+        self.outputs = tuple(outputs)
+        self.dtypes = tuple(dtypes)
+        self.executables: dict[Hashable, Any] = {}
 
-        def emit(s: Sym) -> Operand:
-            if s in names:
-                self.sources.append(names[s])
-                self.input_dtypes.append(s.dtype)
-                return "i", len(self.sources) - 1
-            if s.kind == "const":
-                return "k", s.data
-            if s.kind == "scalar":
-                self.scalar_types[s.data] = s.dtype
-                return "s", s.data
-            assert s.op is not None
-            args = tuple(known[a] for a in s.args)
-            # 0.0 == -0.0 and 1 == 1.0 == True: a constant is told apart by its text
-            key = (s.op, s.dtype, tuple(repr(a) if a[0] == "k" else a for a in args))
-            if key not in seen:
-                seen[key] = "t", len(self.instructions)
-                self.instructions.append(Instruction(len(self.instructions), s.op, args, s.dtype))
-            return seen[key]
-
-        bodies: dict[Sym, Sym] = {}
-        stack = list(reversed(outputs))
-        while stack:
-            s = stack[-1]
-            if s in known:
-                stack.pop()
-                continue
-            needs: tuple[Sym, ...] = ()
-            if s not in names:
-                if s.op is not None and s.op.body is not None:
-                    if s not in bodies:
-                        bodies[s] = s.graph.expand(s.op, s.args)
-                    needs = (bodies[s],)
-                else:
-                    needs = s.args
-            missing = [a for a in needs if a not in known]
-            if missing:
-                stack.extend(reversed(missing))
-                continue
-            known[s] = known[bodies[s]] if s in bodies else emit(s)
-            stack.pop()
-        self.outputs = [known[s] for s in outputs]
-        self.dtypes = [np.dtype(s.dtype) for s in outputs]  # a mask may be one Python bool
+    def type_of(self, a: Operand) -> Any:
+        """The dtype of an operand, or the type of a Python number."""
+        if isinstance(a, Temp):
+            return self.instructions[a.index].dtype
+        if isinstance(a, Const):
+            return type(a.value)
+        return (self.input_dtypes if isinstance(a, Input) else self.scalar_types)[a.index]
 
     def only(self, which: Sequence[int]) -> tuple[Program, tuple[int, ...]]:
         """The program of some of the outputs, with what they need, and which inputs it reads."""
-        needed = {self.outputs[k] for k in which if self.outputs[k][0] != "k"}
+        needed = {self.outputs[k] for k in which}
         for i in reversed(self.instructions):
-            if ("t", i.out) in needed:
-                needed.update(a for a in i.args if a[0] != "k")
-        inputs = tuple(n for n in range(len(self.sources)) if ("i", n) in needed)
-        kept = [i for i in self.instructions if ("t", i.out) in needed]
-        places: dict[Operand, Operand] = {("i", n): ("i", k) for k, n in enumerate(inputs)}
-        places |= {("t", i.out): ("t", k) for k, i in enumerate(kept)}
-        part = Program.__new__(Program)
-        part.sources = [self.sources[n] for n in inputs]
-        part.input_dtypes = [self.input_dtypes[n] for n in inputs]
-        part.instructions = [
-            Instruction(k, i.op, tuple(a if a[0] == "k" else places.get(a, a) for a in i.args), i.dtype)
-            for k, i in enumerate(kept)
-        ]
-        part.scalars = self.scalars
-        part.scalar_types = [t if ("s", n) in needed else None for n, t in enumerate(self.scalar_types)]
-        part.code = part.native = None
-        part.launches = {}
-        part.runs = part.work = 0
-        part.outputs = [o if o[0] == "k" else places.get(o, o) for o in (self.outputs[k] for k in which)]
-        part.dtypes = [self.dtypes[k] for k in which]
+            if Temp(i.out) in needed:
+                needed.update(i.args)
+        inputs = tuple(n for n in range(len(self.sources)) if Input(n) in needed)
+        kept = [i for i in self.instructions if Temp(i.out) in needed]
+        places: dict[Operand, Operand] = {Input(n): Input(k) for k, n in enumerate(inputs)}
+        places |= {Temp(i.out): Temp(k) for k, i in enumerate(kept)}
+        part = Program(
+            [self.sources[n] for n in inputs],
+            [self.input_dtypes[n] for n in inputs],
+            [t if Scalar(n) in needed else None for n, t in enumerate(self.scalar_types)],
+            [Instruction(k, i.op, tuple(places.get(a, a) for a in i.args), i.dtype) for k, i in enumerate(kept)],
+            [places.get(o, o) for o in (self.outputs[k] for k in which)],
+            [self.dtypes[k] for k in which],
+        )
         return part, inputs
 
     def __repr__(self) -> str:
-        lines = [f"    i{n}: {d} = {s}" for n, (s, d) in enumerate(zip(self.sources, self.input_dtypes, strict=True))]
-        for i in self.instructions:
-            args = ", ".join(repr(a[1]) if a[0] == "k" else f"{a[0]}{a[1]}" for a in i.args)
-            lines.append(f"    t{i.out} = {i.op.name}({args})")
-        outs = ", ".join(repr(o[1]) if o[0] == "k" else f"{o[0]}{o[1]}" for o in self.outputs)
-        return "\n".join(["program:", *lines, f"    return {outs}"])
+        lines = [
+            f"    i{n}: {d} = {s.kind.value} {s.index}"
+            for n, (s, d) in enumerate(zip(self.sources, self.input_dtypes, strict=True))
+        ]
+        lines += [f"    t{i.out} = {i.op.name}({', '.join(map(str, i.args))})" for i in self.instructions]
+        return "\n".join(["program:", *lines, f"    return {', '.join(map(str, self.outputs))}"])
+
+
+class _Lowering:
+    """Symbols on their way to a program. Equal operations are computed once."""
+
+    def __init__(self, names: Mapping[Sym, Source], scalars: int) -> None:
+        self.names = names
+        self.sources: list[Source] = []
+        self.input_dtypes: list[DType] = []
+        self.scalar_types: list[type | None] = [None] * scalars
+        self.instructions: list[Instruction] = []
+        self.known: dict[Sym, Operand] = {}
+        self.bodies: dict[Sym, Sym] = {}  # of compound ops, written out
+        self._computed: dict[Hashable, Temp] = {}
+
+    def lower(self, outputs: Sequence[Sym]) -> list[Operand]:
+        """Operands first, without recursion: a chain may be longer than Python's stack."""
+        stack = list(reversed(outputs))
+        while stack:
+            s = stack[-1]
+            missing = [a for a in self._needs(s) if a not in self.known] if s not in self.known else []
+            if missing:
+                stack.extend(reversed(missing))
+                continue
+            if s not in self.known:
+                self.known[s] = self.known[self.bodies[s]] if s in self.bodies else self._emit(s)
+            stack.pop()
+        return [self.known[s] for s in outputs]
+
+    def _needs(self, s: Sym) -> tuple[Sym, ...]:
+        if s in self.names:
+            return ()
+        if s.op is None or s.op.body is None:
+            return s.args
+        if s not in self.bodies:
+            self.bodies[s] = s.graph.expand(s.op, s.args)
+        return (self.bodies[s],)
+
+    def _emit(self, s: Sym) -> Operand:
+        if s in self.names:
+            self.sources.append(self.names[s])
+            self.input_dtypes.append(s.dtype)
+            return Input(len(self.sources) - 1)
+        if s.kind == "const":
+            return Const(s.data)
+        if s.kind == "scalar":
+            self.scalar_types[s.data] = s.dtype
+            return Scalar(s.data)
+        assert s.op is not None
+        args = tuple(self.known[a] for a in s.args)
+        key = s.op, s.dtype, args
+        if key not in self._computed:
+            self._computed[key] = Temp(len(self.instructions))
+            self.instructions.append(Instruction(len(self.instructions), s.op, args, s.dtype))
+        return self._computed[key]
+
+
+def lower(outputs: Sequence[Sym], names: Mapping[Sym, Source], scalars: int) -> Program:
+    """The program of some symbols. names: those that an array is given for. scalars: how many Python numbers are given."""
+    made = _Lowering(names, scalars)
+    operands = made.lower(outputs)
+    dtypes = [np.dtype(s.dtype) for s in outputs]  # a mask may be one Python bool
+    return Program(made.sources, made.input_dtypes, made.scalar_types, made.instructions, operands, dtypes)
 
 
 def single(op: Op, dtypes: Sequence[DType]) -> Program:
     """The program of one op, on arrays of these dtypes."""
     graph = Graph()
-    inputs = [graph.input(n, d, False) for n, d in enumerate(dtypes)]
-    return Program([graph.node(op, inputs, False)], {s: ("x", n) for n, s in enumerate(inputs)}, 0)
+    inputs = [graph.input(d, False) for d in dtypes]
+    return lower([graph.node(op, inputs, False)], named(inputs), 0)
+
+
+def named(inputs: Sequence[Sym]) -> dict[Sym, Source]:
+    """The inputs of a region, in their order, by the arrays that are given for them."""
+    return {s: Source(Kind.INPUT, n) for n, s in enumerate(inputs)}
 
 
 @functools.cache
 def identity(dtype: DType) -> Program:
     """The program that hands its input on: how a buffer is copied, summed or added without another op."""
-    s = Graph().input(0, dtype, False)
-    return Program([s], {s: "g"}, 0)
+    s = Graph().input(dtype, False)
+    return lower([s], {s: UPSTREAM}, 0)

@@ -8,23 +8,21 @@ Folding happens only in what the rules build (x * 1, two minus signs); the forwa
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.shapes import DType, is_16_bit
+from ..base.dtypes import BOOL, DType, computed
 from ..ops import elementwise as ew
 from ..ops.op import Masked, Op, cast
 from ..ops.operators import Operators
-
-FLOAT32 = np.dtype(np.float32)
-BOOL = np.dtype(bool)
+from .dag import Dag, Input, Node, Scalar
 
 
-class Sym(Operators):
+class Sym:
     """One symbol: an input array, a scalar argument, a constant, or an op applied to symbols.
 
-    kind: "input", "scalar", "const" or "op". data: an input's or scalar's index, a constant's value.
+    kind: "input", "scalar", "const" or "op". data: a scalar's index, a constant's value.
     dtype: a NumPy dtype, or a Python type for scalars and constants. grad: False for what backward must not enter.
     """
 
@@ -43,12 +41,6 @@ class Sym(Operators):
         self.number = len(graph.symbols)
         graph.symbols.append(self)
 
-    def __gpugrad_bind__(self, op: Op, args: Sequence[Any], params: Any) -> Sym:
-        return self.graph.apply(op, args)
-
-    def __pow__(self, n: Any) -> Sym:
-        return self.graph.apply(ew.power, (self, n))
-
     @property
     def weak(self) -> bool:
         """True for what adopts its partner's dtype: Python numbers, and arithmetic among them."""
@@ -61,15 +53,37 @@ class Sym(Operators):
         return self.op is op
 
 
+class Local(Operators):
+    """A symbol as the text of an op's row sees it. dtype: the op's, which a choice between two Python numbers has."""
+
+    __slots__ = ("dtype", "symbol")
+
+    def __init__(self, symbol: Sym, dtype: DType) -> None:
+        self.symbol = symbol
+        self.dtype = dtype
+
+    def __gpugrad_bind__(self, op: Op, args: Sequence[Any], params: Any) -> Local:
+        return Local(self.symbol.graph.apply(op, [_without(a) for a in args], self.dtype), self.dtype)
+
+    def __pow__(self, n: Any) -> Local:
+        return self.__gpugrad_bind__(ew.power, (self, n), {})
+
+
+def _without(a: Any) -> Any:
+    """A symbol, number or `Masked` pair as it was before it became `Local`."""
+    if isinstance(a, Masked):
+        return Masked(_without(a.mask), _without(a.factor))
+    return a.symbol if isinstance(a, Local) else a
+
+
 class Graph:
     """The symbols of one region. `apply` is what runs the rules; `node` is what records the ops a user called."""
 
     def __init__(self) -> None:
         self.symbols: list[Sym] = []
-        self.default: DType = np.dtype(np.float64)  # the dtype of an op whose operands are all Python numbers
 
-    def input(self, index: int, dtype: DType, grad: bool) -> Sym:
-        return Sym(self, "input", index, dtype, grad, None, ())
+    def input(self, dtype: DType, grad: bool) -> Sym:
+        return Sym(self, "input", None, dtype, grad, None, ())
 
     def scalar(self, index: int, dtype: type) -> Sym:
         return Sym(self, "scalar", index, dtype, False, None, ())
@@ -90,11 +104,10 @@ class Graph:
         """The body of a compound op on symbols, in float32 where its operands are 16-bit."""
         assert op.body is not None
         target = op.loop(tuple(a.dtype for a in args)).output
-        wide = FLOAT32 if is_16_bit(target) else target
+        wide = computed(target)
         first = len(self.symbols)
-        self.default = wide
-        result = self.lift(op.body(*(a if a.weak else self.convert(a, wide) for a in args)))
-        result = self.convert(result, target)
+        body = op.body(*(Local(a if a.weak else self.convert(a, wide), wide) for a in args))
+        result = self.convert(self.lift(_without(body)), target)
         if not grad:
             for s in self.symbols[first:]:
                 s.grad = False
@@ -106,8 +119,20 @@ class Graph:
             return s
         return Sym(self, "op", None, dtype, s.grad and dtype.kind != "b", cast(dtype), (s,))
 
-    def apply(self, op: Op, args: Sequence[Any]) -> Sym:
-        """`op` as a rule calls it: constants folded, operands converted to the dtypes in which it computes."""
+    def partials(self, y: Sym, dtype: DType) -> list[Any]:
+        """The local gradients of the op that `y` is the result of, by its row: symbols, numbers and `Masked` pairs.
+
+        dtype: that of what the rule chooses between Python numbers; of `y`, if that has one.
+        """
+        assert y.op is not None
+        assert y.op.rule is not None
+        return [_without(p) for p in y.op.rule(*(Local(a, dtype) for a in y.args), Local(y, dtype))]
+
+    def apply(self, op: Op, args: Sequence[Any], dtype: DType | None = None) -> Sym:
+        """`op` as a rule calls it: constants folded, operands converted to the dtypes in which it computes.
+
+        dtype: of a choice between two Python numbers, which have none to give it.
+        """
         operands = [self.lift(a) for a in args]
         folded = self.fold(op, operands)
         if folded is not None:
@@ -116,7 +141,8 @@ class Graph:
             kind = bool if op.loop((float,) * op.arity).output == BOOL else promoted_weak(operands)
             return Sym(self, "op", None, kind, False, op, tuple(operands))
         if op is ew.where and operands[1].weak and operands[2].weak:
-            return Sym(self, "op", None, self.default, False, op, tuple(operands))
+            assert dtype is not None
+            return Sym(self, "op", None, dtype, False, op, tuple(operands))
         loop = op.loop(tuple(a.dtype for a in operands))
         converted = [a if a.weak else self.convert(a, d) for a, d in zip(operands, loop.inputs, strict=True)]
         grad = op.differentiable and any(a.grad for a in operands)
@@ -150,6 +176,30 @@ class Graph:
                 if s is o or (s.kind == "const" and s.data is True):
                     return o
         return None
+
+
+class Symbols(NamedTuple):
+    """A region as fresh symbols: its calls (a compound op without partials is written out), its inputs, its outputs."""
+
+    nodes: list[Sym]
+    inputs: list[Sym]
+    roots: list[Sym]
+
+
+def symbols(dag: Dag) -> Symbols:
+    """The symbols of a region, in a graph of their own, for a sweep to add to."""
+    graph = Graph()
+    inputs = [graph.input(a.dtype, a.requires_grad) for a in dag.inputs]
+    nodes: list[Sym] = []
+
+    def operand(a: Input | Node | Scalar) -> Sym:
+        if isinstance(a, Scalar):
+            return graph.scalar(a.index, dag.scalars[a.index])
+        return inputs[a.index] if isinstance(a, Input) else nodes[a.index]
+
+    for call in dag.calls:
+        nodes.append(graph.node(call.op, [operand(a) for a in call.operands], call.requires_grad))  # noqa: PERF401  # reads itself
+    return Symbols(nodes, inputs, [operand(r) for r in dag.roots])
 
 
 def promoted_weak(operands: Sequence[Sym]) -> type:
@@ -227,11 +277,7 @@ def reverse(root: Sym, seed: Adjoint, wanted: Iterable[Sym]) -> dict[Sym, Adjoin
             found[s] = adjoint
         if s.kind != "op" or not s.grad:
             continue
-        assert s.op is not None
-        assert s.op.rule is not None
-        graph.default = s.dtype
-        partials = s.op.rule(*s.args, s)
-        for a, p in zip(s.args, partials, strict=True):
+        for a, p in zip(s.args, graph.partials(s, s.dtype), strict=True):
             if not a.grad or a not in needed:
                 continue
             contribution = adjoint.through(p)
@@ -252,10 +298,7 @@ def forward(root: Sym, tangents: Mapping[Sym, Adjoint]) -> Adjoint | None:
     for s in graph.symbols[: root.number + 1]:
         if s in found or s.kind != "op" or not s.grad or not any(a in found for a in s.args):
             continue
-        assert s.op is not None
-        assert s.op.rule is not None
-        graph.default = s.dtype
-        for a, p in zip(s.args, s.op.rule(*s.args, s), strict=True):
+        for a, p in zip(s.args, graph.partials(s, s.dtype), strict=True):
             contribution = found[a].through(p) if a in found else None
             if contribution is not None:
                 contribution = contribution.to(s.dtype)

@@ -6,17 +6,17 @@ import numpy as np
 
 import gpugrad as gg
 from gpugrad.backends.cpu import native
-from gpugrad.backends.protocol import Sink
+from gpugrad.backends.protocol import Output
 from gpugrad.plans.program import Program
 
 
 def run(
-    program: Program, shape: tuple[int, ...], arrays: list[np.ndarray], sinks: list[Sink], threads: int = 1
+    program: Program, shape: tuple[int, ...], arrays: list[np.ndarray], sinks: list[Output], threads: int = 1
 ) -> None:
-    if program.native is None:
-        program.native = native.Kernel(program)
+    kernel = program.executables.get(native.Kernel) or native.Kernel(program)
+    program.executables[native.Kernel] = kernel
     gg.config.threads, before = threads, gg.config.threads
     try:
-        native.run(program.native, shape, arrays, (), sinks)
+        native.run(kernel, shape, arrays, (), sinks)
     finally:
         gg.config.threads = before

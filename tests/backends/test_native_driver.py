@@ -13,7 +13,7 @@ from native_helpers import run
 import gpugrad as gg
 from gpugrad.backends.cpu import native
 from gpugrad.backends.cpu.backend import RUNS
-from gpugrad.backends.protocol import Sink
+from gpugrad.backends.protocol import Output
 from gpugrad.plans.plan import plans
 from gpugrad.plans.program import identity
 
@@ -25,7 +25,7 @@ def compiled(f: Any) -> bool:
     t = f()
     program = plans.get(gg.core.structure.structure([t._value], gg.core.closing.close)).forward
     t.tolist()
-    return bool(program.native)
+    return bool(program.executables.get(native.Kernel))
 
 
 def test_auto_compiles_what_runs_often_or_on_many_elements() -> None:
@@ -38,7 +38,7 @@ def test_auto_compiles_what_runs_often_or_on_many_elements() -> None:
     t = gg.sinh(large) * 2 - 1
     program = plans.get(gg.core.structure.structure([t._value], gg.core.closing.close)).forward
     gg.wait(t)
-    assert program.native
+    assert program.executables.get(native.Kernel)
     gg.config.cpu = "numpy"
     plans.clear()
     assert not compiled(lambda: gg.cosh(x * 2) + 1)
@@ -71,9 +71,9 @@ def test_the_driver_is_given_nothing_but_arrays_of_its_dtypes() -> None:
     program = identity(np.dtype("float32"))
     out = np.empty(3, np.float32)
     with pytest.raises(gg.errors.InternalError, match="was given ndarray of float64, expected an array of float32"):
-        run(program, (3,), [np.ones(3)], [Sink(out)])
+        run(program, (3,), [np.ones(3)], [Output(out)])
     with pytest.raises(gg.errors.InternalError, match="was given float32 of float32"):
-        run(program, (), [np.float32(1)], [Sink(out)])
+        run(program, (), [np.float32(1)], [Output(out)])
 
 
 def test_a_call_inside_a_call_has_arguments_of_its_own() -> None:
@@ -82,7 +82,7 @@ def test_a_call_inside_a_call_has_arguments_of_its_own() -> None:
     try:
         before = bytes(native._calls.block)
         out = np.zeros(5, np.float32)
-        native.run(kernel, (5,), [np.ones(5, np.float32)], (), [Sink(out)])
+        native.run(kernel, (5,), [np.ones(5, np.float32)], (), [Output(out)])
         assert out.tolist() == [1] * 5
         assert bytes(native._calls.block) == before
     finally:

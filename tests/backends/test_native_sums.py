@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from native_helpers import run
 
 import gpugrad as gg
-from gpugrad.backends.protocol import Sink
+from gpugrad.backends.protocol import Output
 from gpugrad.base.shapes import reduced
 from gpugrad.plans.program import identity
 
@@ -44,7 +44,7 @@ def test_sums_over_any_axes_stored_or_added(dtype: np.dtype, data: st.DataObject
         expected = (total != 0) | (out if add else False)
     else:
         expected = total + (out.astype(wide) if add else 0)
-    run(identity(dtype), shape, [a], [Sink(out, axes, add)], threads)
+    run(identity(dtype), shape, [a], [Output(out, axes, add)], threads)
     if dtype in FLOATS:
         eps = float(ml_dtypes.finfo(dtype).eps)
         np.testing.assert_allclose(out.astype(float), expected, rtol=2 * eps, atol=2 * eps * max(8, a.size / 100))
@@ -66,7 +66,7 @@ def test_a_sum_has_the_same_bits_for_all_threads_and_layouts(
     for threads in (1, 2, 3):
         for given_ in (a, np.asfortranarray(a), np.repeat(a, 2, -1)[..., ::2]):
             out = np.empty(reduced(shape, axes, True), dtype)
-            run(identity(np.dtype(dtype)), shape, [given_], [Sink(out, axes)], threads)
+            run(identity(np.dtype(dtype)), shape, [given_], [Output(out, axes)], threads)
             results.append(out)
     assert all(same_values(results[0], r) for r in results[1:])
 

@@ -13,7 +13,7 @@ from helpers import CASES, arguments
 
 from gpugrad.backends.cpu import compiler
 from gpugrad.backends.cuda import launch
-from gpugrad.backends.protocol import Sink
+from gpugrad.backends.protocol import Output
 from gpugrad.codegen import cuda
 from gpugrad.ops.op import Op
 from gpugrad.plans.program import Program, single
@@ -92,7 +92,7 @@ def cases(op: Op, rng: np.random.Generator, kinds: Sequence[Any] = KINDS, shape:
 def planned(gpu: emulator.HostBackend, case: Case, shape: tuple[int, ...] = SHAPE) -> list[str]:
     """The texts that a case is run with."""
     arrays = [place(gpu, a) for a in case.args]
-    sinks = [Sink(gpu.empty(shape, d), (), case.accumulate) for d in case.program.dtypes]
+    sinks = [Output(gpu.empty(shape, d), (), case.accumulate) for d in case.program.dtypes]
     return [cuda.complete(k.text) for k, _, _ in launch.kernels(case.program, shape, arrays, sinks)]
 
 

@@ -11,7 +11,7 @@ from helpers import FLOATS, ROWS, exact, same_bits, same_values, ulps
 import gpugrad as gg
 from gpugrad.backends.cpu import native
 from gpugrad.backends.cpu import numpy as reference
-from gpugrad.backends.protocol import Sink
+from gpugrad.backends.protocol import Output
 from gpugrad.ops.op import Op
 
 pytestmark = NEEDS
@@ -26,13 +26,13 @@ def test_every_op_dtype_layout_and_mode(op: Op, gpu: emulator.HostBackend, rng: 
         dtype = case.program.dtypes[0]
         start = rng.integers(0, 3, SHAPE).astype(dtype)
         out = gpu.runtime.upload(start)
-        gpu.run(case.program, SHAPE, [place(gpu, a) for a in case.args], (), [Sink(out, (), case.accumulate)])
+        gpu.run(case.program, SHAPE, [place(gpu, a) for a in case.args], (), [Output(out, (), case.accumulate)])
         got = gpu.to_host(out)
         expected = np.empty(SHAPE, dtype)
-        reference.run(case.program, SHAPE, case.args, (), [Sink(expected)])
+        reference.run(case.program, SHAPE, case.args, (), [Output(expected)])
         if case.label.endswith("contiguous store"):
             compiled = np.empty(SHAPE, dtype)
-            native.run(native.Kernel(case.program), SHAPE, case.args, (), [Sink(compiled)])
+            native.run(native.Kernel(case.program), SHAPE, case.args, (), [Output(compiled)])
             if op.exact or dtype not in FLOATS:
                 assert same_values(got, compiled), case.label
             else:  # 4 ulp of the exact value each
@@ -40,7 +40,7 @@ def test_every_op_dtype_layout_and_mode(op: Op, gpu: emulator.HostBackend, rng: 
                 np.testing.assert_allclose(got.astype(float), compiled.astype(float), rtol=8 * eps, atol=4 * eps)
         if case.accumulate:
             stored = gpu.empty(SHAPE, dtype)
-            gpu.run(case.program, SHAPE, [place(gpu, a) for a in case.args], (), [Sink(stored)])
+            gpu.run(case.program, SHAPE, [place(gpu, a) for a in case.args], (), [Output(stored)])
             with np.errstate(all="ignore"):
                 whole = start | gpu.to_host(stored) if dtype.kind == "b" else start + gpu.to_host(stored)
             assert same_values(got, whole.astype(dtype)), case.label

@@ -13,7 +13,7 @@ from helpers import OPS, ROOT, same_bits
 
 import gpugrad as gg
 from gpugrad.backends.cuda import launch
-from gpugrad.backends.protocol import Sink
+from gpugrad.backends.protocol import Output
 from gpugrad.base.shapes import reduced
 from gpugrad.plans.program import identity, single
 
@@ -189,7 +189,7 @@ def test_indices_of_64_bits_compute_the_same(gpu: emulator.HostBackend, rng: np.
             shape,
             [place(gpu, np.asfortranarray(a))],
             (),
-            [Sink(out, axes)],
+            [Output(out, axes)],
         )
         assert all("int64 index" in t for t in gpu.runtime.texts()[before:])
         np.testing.assert_allclose(gpu.to_host(out), -a.sum(axes, keepdims=True) if axes else -a, rtol=1e-5, atol=1e-6)

@@ -15,7 +15,7 @@ from helpers import sanitized
 
 import gpugrad as gg
 from gpugrad.backends.cuda import launch
-from gpugrad.backends.protocol import Sink
+from gpugrad.backends.protocol import Output
 from gpugrad.codegen import cuda
 from gpugrad.plans.program import Program, identity
 
@@ -77,14 +77,14 @@ def test_the_orders_of_threads_would_notice_a_missing_barrier(
         for order in emulator.ORDERS:
             gpu.runtime.order = order
             out = gpu.empty((1, 32), a.dtype)
-            gpu.run(identity(a.dtype), a.shape, [place(gpu, a)], (), [Sink(out, (0,))])
+            gpu.run(identity(a.dtype), a.shape, [place(gpu, a)], (), [Output(out, (0,))])
             found.append(gpu.to_host(out))
         gpu.runtime.order = "ascending"
         return found
 
     assert all(np.allclose(s, a.sum(0), atol=1e-5) for s in sums())
     monkeypatch.setattr(cuda, "complete", lambda text: plain(text).replace("    __syncthreads();\n    if (threadIdx.y == 0)", "    if (threadIdx.y == 0)"))  # fmt: skip
-    identity(a.dtype).launches.clear()
+    identity(a.dtype).executables.clear()
     gpu = emulator.HostBackend(shared_runtime())
     assert not all(np.allclose(s, a.sum(0), atol=1e-5) for s in sums())
 
@@ -98,7 +98,7 @@ def test_a_barrier_that_some_threads_do_not_reach_is_an_error(
     gpu = emulator.HostBackend(shared_runtime())
     out = gpu.empty((1, 32), np.dtype(np.float32))
     with pytest.raises(AssertionError, match="never come"):
-        gpu.run(identity(out.dtype), (64, 32), [gpu.full((64, 32), 1, out.dtype)], (), [Sink(out, (0,))])
+        gpu.run(identity(out.dtype), (64, 32), [gpu.full((64, 32), 1, out.dtype)], (), [Output(out, (0,))])
 
 
 @pytest.mark.usefixtures("on_cpu")

@@ -14,7 +14,7 @@ from helpers import FLOATS, same_bits, same_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpugrad.backends.protocol import Sink
+from gpugrad.backends.protocol import Output
 from gpugrad.base.shapes import reduced
 from gpugrad.plans.program import identity
 
@@ -42,7 +42,7 @@ def test_sums(shape: tuple[int, ...], axes: tuple[int, ...], order: str, gpu: em
             out = gpu.runtime.upload(start)
             if not axes:
                 continue
-            gpu.run(identity(a.dtype), shape, [place(gpu, given_)], (), [Sink(out, axes, accumulate)])
+            gpu.run(identity(a.dtype), shape, [place(gpu, given_)], (), [Output(out, axes, accumulate)])
             total = a.any(axes, keepdims=True) if dtype == "bool" else a.astype(np.float64).sum(axes, keepdims=True)
             expected = total + (start.astype(float) if accumulate else 0) if dtype != "bool" else total
             # multiples of 1/4 are summed exactly; only the result is rounded
@@ -67,7 +67,7 @@ def test_the_bits_of_a_sum_do_not_depend_on_layout_or_order(
                 given_ = np.flip(np.flip(a).copy())
             gpu.runtime.order = order
             out = gpu.empty(reduced(shape, axes, True), a.dtype)
-            gpu.run(identity(a.dtype), shape, [place(gpu, given_)], (), [Sink(out, axes)])
+            gpu.run(identity(a.dtype), shape, [place(gpu, given_)], (), [Output(out, axes)])
             found.append(gpu.to_host(out))
         gpu.runtime.order = "ascending"
         assert all(same_bits(f, found[0]) for f in found), (shape, axes)

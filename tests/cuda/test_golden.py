@@ -18,7 +18,7 @@ from helpers import ROOT
 
 import gpugrad as gg
 from gpugrad.backends.cuda import launch
-from gpugrad.codegen import cuda, movement
+from gpugrad.codegen import cuda, cuda_structural
 from gpugrad.plans.program import identity
 
 pytestmark = NEEDS
@@ -88,8 +88,8 @@ def _golden(backend: Any) -> dict[str, str]:
     keep("row_maximum", lambda: x.detach().max(axis=1), "")
     keep("long_sum", lambda: gg.tensor(rng.random(50_000).astype("float32")).sum(), "")
     for name, text in (
-        ("scatter_add", movement.scatter_add(np.dtype(np.float32), 1, False)),
-        ("running_sum", movement.scan_chunks(np.dtype(np.float32))),
+        ("scatter_add", cuda_structural.scatter_add(np.dtype(np.float32), 1, False)),
+        ("running_sum", cuda_structural.scan_chunks(np.dtype(np.float32))),
     ):
         result[f"{name}.cu"] = text[text.rindex("typedef gg_sum_of") :]
     p, g, m, v = (gg.core.closing.stand_in(np.dtype(np.float32), gg.get_device("cuda")) for _ in range(4))

@@ -15,9 +15,9 @@ from helpers import ROWS
 
 import gpugrad as gg
 from gpugrad.backends.cuda import launch
-from gpugrad.backends.protocol import Sink
+from gpugrad.backends.protocol import Output
 from gpugrad.base.shapes import reduced
-from gpugrad.codegen import cuda, movement
+from gpugrad.codegen import cuda, cuda_structural
 from gpugrad.ops.op import Op
 from gpugrad.plans.program import identity
 
@@ -72,14 +72,14 @@ def other_texts(gpu: emulator.HostBackend) -> list[str]:
                 out = gpu.empty(reduced(shape, axes, True), np.dtype(np.int64) if how.startswith("arg") else dtype)
                 found += [
                     cuda.complete(k.text)
-                    for k, _, _ in launch.kernels(program, shape, [a], [Sink(out, axes)], f"gg_{how}_of")
+                    for k, _, _ in launch.kernels(program, shape, [a], [Output(out, axes)], f"gg_{how}_of")
                 ]
         for wide in (False, True):
-            found += [movement.gather(dtype.itemsize, d, wide) for d in (0, 1, 3)]
-            found += [movement.scatter(dtype.itemsize, d, wide) for d in (0, 2)]
-            found += [movement.scatter_add(dtype, d, wide) for d in (0, 1, 3)]
+            found += [cuda_structural.gather(dtype.itemsize, d, wide) for d in (0, 1, 3)]
+            found += [cuda_structural.scatter(dtype.itemsize, d, wide) for d in (0, 2)]
+            found += [cuda_structural.scatter_add(dtype, d, wide) for d in (0, 1, 3)]
         if dtype.kind != "b":
-            found += [movement.scan_lines(dtype), movement.scan_chunks(dtype)]
+            found += [cuda_structural.scan_lines(dtype), cuda_structural.scan_chunks(dtype)]
         for width in (1, 2):
             found.append(cuda.complete(cuda.many(program, width)))
     return sorted(set(found))

@@ -185,7 +185,7 @@ def test_forward_mode_is_the_transpose_of_reverse(ours: Callable, args: list[np.
     value, tangent = gg.jvp(f, args, ts)
     np.testing.assert_array_equal(value, y)
     np.testing.assert_allclose((tangent * w).sum(), expected, rtol=1e-11, atol=1e-11)
-    # recorded, the same tangent comes from values instead of a dual plan
+    # recorded, the same tangent comes from values instead of a tangent plan
     traced = gg.jvp(f, args, [gg.tensor(t, requires_grad=True) for t in ts])[1]
     np.testing.assert_allclose(traced.detach().numpy(), tangent, rtol=1e-12, atol=1e-13)
 

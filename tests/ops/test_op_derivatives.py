@@ -180,7 +180,7 @@ def test_python_numbers_as_operands(op: Op, side: str, number: float, rng: np.ra
 
 @pytest.mark.parametrize("op", SMOOTH, ids=lambda o: o.name)
 def test_forward_mode_agrees_with_reverse(op: Op, rng: np.random.Generator) -> None:
-    """The dual plan and the backward plan come from the same partials: t' J' w is w' J t."""
+    """The tangent plan and the backward plan come from the same partials: t' J' w is w' J t."""
     args = sample(op, rng)
     wrt = differentiable(op)
     ts = {n: rng.standard_normal(7) for n in wrt}

@@ -13,18 +13,21 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ...base import errors
 from ...base.config import config
-from ...base.shapes import DType, Shape, is_16_bit
+from ...base.dtypes import FLOAT32, DType, computed, is_16_bit
+from ...base.index import in_groups
+from ...base.shapes import Shape
 from ...ops.structural import StructuralOp
 from ...plans.program import Program
-from ..protocol import Sink
+from ..protocol import Output
 from . import native
 from . import numpy as reference
+from .native import Kernel
 from .pool import SOLE, is_whole, memory
 
 RUNS = 16  # a structure that has run so often is part of a loop
@@ -44,7 +47,7 @@ class CpuBackend:
     def ahead(self) -> bool:
         return False
 
-    def take_in(self, data: Any, dtype: DType | None) -> Any:
+    def from_host(self, data: Any, dtype: DType | None) -> Any:
         return np.array(data, dtype, order="C")
 
     def to_host(self, array: Any) -> Any:
@@ -71,19 +74,19 @@ class CpuBackend:
             result = op.forward(np, *arrays, **params)
         return np.asarray(result) if isinstance(result, np.generic) else result  # of no axes, NumPy gives a number
 
-    def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink]) -> None:
+    def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output]) -> None:
         """Plans are compiled when they are run."""
 
     def run(
-        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]
+        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output]
     ) -> None:
-        kernel = program.native
+        kernel = program.executables.get(Kernel)
         if kernel is None or config._cpu != "native":
             kernel = _chosen(program, shape)
         if kernel:
-            native.run(kernel, shape, arrays, scalars, sinks)
+            native.run(kernel, shape, arrays, scalars, outputs)
         else:
-            reference.run(program, shape, arrays, scalars, sinks)
+            reference.run(program, shape, arrays, scalars, outputs)
 
     def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
         size = sum(math.prod(shape) for shape, _, _ in work)
@@ -91,11 +94,11 @@ class CpuBackend:
         if kernel:
             native.run_many(kernel, scalars, work)
         else:
-            for shape, arrays, sinks in work:
-                reference.run(program, shape, arrays, scalars, sinks)
+            for shape, arrays, outputs in work:
+                reference.run(program, shape, arrays, scalars, outputs)
 
     def may_overwrite(self, program: Program) -> bool:
-        return bool(program.native) and config.cpu != "numpy"
+        return bool(program.executables.get(Kernel)) and config.cpu != "numpy"
 
     def source(self, program: Program) -> str:
         return reference.source(program)
@@ -103,7 +106,7 @@ class CpuBackend:
     def matmul(self, a: Any, b: Any, out: Any, accumulate: bool) -> None:
         with np.errstate(all="ignore"):
             if is_16_bit(out.dtype) or accumulate:
-                wide = np.float32 if is_16_bit(out.dtype) else out.dtype
+                wide = computed(out.dtype)
                 product = np.matmul(a.astype(wide, copy=False), b.astype(wide, copy=False))
                 if accumulate:
                     np.add(product, out, product)
@@ -117,8 +120,8 @@ class CpuBackend:
 
     def scatter_add(self, buffer: Any, index: Any, array: Any) -> None:
         if is_16_bit(buffer.dtype):  # sums of many small terms saturate: add in float32, round once
-            wide = buffer.astype(np.float32)
-            self.scatter_add(wide, index, array.astype(np.float32))
+            wide = buffer.astype(FLOAT32)
+            self.scatter_add(wide, index, array.astype(FLOAT32))
             np.copyto(buffer, wide, casting="unsafe")
             return
         rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
@@ -136,26 +139,39 @@ class CpuBackend:
         """Nothing to wait for: calls return when they are done."""
 
 
-def _chosen(program: Program, shape: Shape) -> Any:
+class _Use:
+    """What a program has done so far: how often it ran, and its operations on elements."""
+
+    __slots__ = ("runs", "work")
+
+    def __init__(self) -> None:
+        self.runs = self.work = 0
+
+
+def _chosen(program: Program, shape: Shape) -> Kernel | Literal[False]:
     """The compiled form of a program if it is to be used now, False if NumPy is to run it."""
     mode = config.cpu
     if mode == "numpy":
         return False
-    kernel = program.native
+    kernel: Kernel | Literal[False] | None = program.executables.get(Kernel)
     if kernel is not None:
         return kernel
     if mode == "auto":
-        program.runs += 1
-        program.work += max(1, len(program.instructions)) * math.prod(shape)
-        if program.runs < RUNS and program.work < WORK:
+        use: _Use | None = program.executables.get(_Use)
+        if use is None:
+            use = program.executables[_Use] = _Use()
+        use.runs += 1
+        use.work += max(1, len(program.instructions)) * math.prod(shape)
+        if use.runs < RUNS and use.work < WORK:
             return False
         if native.why_not():
             _say_once()
             return False
     elif native.why_not():
         raise errors.no_native(native.why_not())
-    program.native = False if native.missing(program) else native.Kernel(program)
-    return program.native
+    kernel = False if native.missing(program) else Kernel(program)  # False: it cannot be compiled
+    program.executables[Kernel] = kernel
+    return kernel
 
 
 @functools.cache
@@ -173,10 +189,7 @@ def _has_arrays(index: Any) -> bool:
 def _add_rows(buffer: Any, rows: Any, values: Any) -> None:
     """buffer[rows] += values with duplicates: equal rows are brought together and summed in the order they came."""
     rows = np.where(rows < 0, rows + len(buffer), rows)
-    order = np.argsort(rows, kind="stable")
-    ordered = rows[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    if values.dtype.kind == "b":
-        buffer[ordered[starts]] |= np.logical_or.reduceat(values[order], starts, axis=0)
-    else:
-        buffer[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)
+    order, starts = in_groups(rows)
+    add = np.logical_or if values.dtype.kind == "b" else np.add
+    different = rows[order[starts]]
+    buffer[different] = add(buffer[different], add.reduceat(values[order], starts, axis=0))

@@ -24,7 +24,7 @@ from ...codegen import body as codegen
 from ...codegen import cpp as host
 from ...plans.program import Program
 from .. import kernel_cache as cache
-from ..protocol import Sink
+from ..protocol import Output
 from . import compiler
 from .threads import share
 
@@ -85,8 +85,7 @@ class Kernel:
 @functools.cache
 def _driver() -> int:
     """The address of the driver, compiled on first use."""
-    text = (codegen.folder() / "host.cpp").read_text(encoding="utf-8")
-    library = compiler.load(host.complete(text), DRIVER_FLAGS)
+    library = compiler.load(host.driver(), DRIVER_FLAGS)
     library.gg_setup.argtypes = [ctypes.c_longlong]
     library.gg_setup.restype = None
     library.gg_setup(object.__basicsize__)
@@ -136,11 +135,11 @@ class _Calls(threading.local):
 _calls = _Calls()
 
 
-def run(kernel: Kernel, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]) -> None:
+def run(kernel: Kernel, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output]) -> None:
     """Run a kernel over arrays that broadcast to `shape`. Raises MemoryError; nothing else can fail."""
     accumulate = 0
     buffers = []
-    for k, s in enumerate(sinks):
+    for k, s in enumerate(outputs):
         buffers.append(s.buffer)
         if s.accumulate:
             accumulate |= 1 << k
@@ -202,12 +201,12 @@ def _run_shared(kernel: Kernel, arguments: tuple[Any, ...], call: _Call, extent:
 
 
 def run_many(kernel: Kernel, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
-    """Run a kernel that sums nothing over many (shape, arrays, sinks): each thread makes one call."""
+    """Run a kernel that sums nothing over many (shape, arrays, outputs): each thread makes one call."""
     calls: list[_Call] = []
     arrays: list[int] = []
     extents: list[Any] = []
-    for item, (shape, inputs, sinks) in enumerate(work):
-        given = (*inputs, *(s.buffer for s in sinks))
+    for item, (shape, inputs, outputs) in enumerate(work):
+        given = (*inputs, *(s.buffer for s in outputs))
         _check(kernel, given)
         arrays += map(id, given)
         extent = _shape(shape)

@@ -115,8 +115,3 @@ class Index:
 
 def _is_mask(i: Any) -> bool:
     return isinstance(i, np.ndarray) and i.dtype.kind == "b"
-
-
-def is_basic(index: Any) -> bool:
-    items = index if isinstance(index, tuple) else (index,)
-    return not any(isinstance(i, (np.ndarray, bool, np.bool_)) for i in items)

@@ -18,12 +18,12 @@ import numpy as np
 
 from ...base import errors
 from ...base.shapes import DType, Shape
-from ...codegen import cuda, movement
+from ...codegen import cuda, cuda_structural
 from ...ops.op import cast
 from ...plans.program import Program, identity, single
 from ..cpu import numpy as reference
 from ..cpu.pool import SOLE
-from ..protocol import Sink
+from ..protocol import Output
 from . import launch
 from . import structural as cuda_ops
 from .runtime import Runtime
@@ -84,9 +84,8 @@ class CupyBackend:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self._tables: dict[Any, Any] = {}
-        self._numbers: dict[
-            Any, Any
-        ] = {}  # single numbers that arrays were filled with: on the device, since it is far away
+        # Numbers that arrays were filled with, kept on the device: an upload for each fill would wait for the device.
+        self._numbers: dict[Any, Any] = {}
         self._own = cuda_ops.TABLE
 
     @property
@@ -99,7 +98,7 @@ class CupyBackend:
 
     # ------------------------------------------------------------------------------------------------- memory
 
-    def take_in(self, data: Any, dtype: DType | None) -> Any:
+    def from_host(self, data: Any, dtype: DType | None) -> Any:
         if isinstance(data, self.xp.ndarray):
             if data.device.id != self.runtime.index:
                 with self.runtime.active():
@@ -128,13 +127,13 @@ class CupyBackend:
                 if len(self._numbers) >= NUMBERS:
                     self._numbers.pop(next(iter(self._numbers)))
                 self._numbers[key] = self.runtime.upload(host)
-            self.run(identity(dtype), shape, [self._numbers[key]], (), [Sink(out)])
+            self.run(identity(dtype), shape, [self._numbers[key]], (), [Output(out)])
         return out
 
     def copy(self, array: Any) -> Any:
         out = self.empty(array.shape, array.dtype)
         if out.size:
-            self.run(identity(array.dtype), array.shape, [array], (), [Sink(out)])
+            self.run(identity(array.dtype), array.shape, [array], (), [Output(out)])
         return out
 
     def contiguous(self, array: Any) -> Any:
@@ -153,64 +152,63 @@ class CupyBackend:
     # ---------------------------------------------------------------------------------------------- programs
 
     def run(
-        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], sinks: Sequence[Sink]
+        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output]
     ) -> None:
         addresses = []
-        key: list[Any] = [self, shape]
+        key: list[Any] = [shape]
         for a in arrays:
             address = a.data.ptr
             addresses.append(address)
             key += (a.shape, a.strides, address & 15)
-        for s in sinks:
+        for s in outputs:
             address = s.buffer.data.ptr
             addresses.append(address)
             key += (s.buffer.strides, s.axes, s.accumulate, address & 15)
-        signature = tuple(key)
-        found = program.launches.get(signature)
-        if found is None:
-            if len(program.launches) >= LAYOUTS:
-                program.launches.clear()
-            found = program.launches[signature] = [
-                _Launch(self.runtime, *planned) for planned in launch.kernels(program, shape, arrays, sinks)
-            ]
-        for f in found:
+        for f in self._launches(program, tuple(key), lambda: launch.kernels(program, shape, arrays, outputs)):
             f.fire(self.runtime, addresses, scalars)
 
-    def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink]) -> None:
+    def _launches(self, program: Program, key: Any, plan: Callable[[], list[launch.Planned]]) -> list[_Launch]:
+        """The launches of a program that are kept for a layout of its arrays; planned if there are none."""
+        kept: dict[Any, list[_Launch]] | None = program.executables.get(self)
+        if kept is None:
+            kept = program.executables[self] = {}
+        found = kept.get(key)
+        if found is None:
+            if len(kept) >= LAYOUTS:
+                kept.clear()
+            found = kept[key] = [_Launch(self.runtime, *planned) for planned in plan()]
+        return found
+
+    def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output]) -> None:
         """Start compiling what `run` will need, if arrays like these are given."""
-        for kernel, _, _ in launch.kernels(program, shape, arrays, sinks):
+        for kernel, _, _ in launch.kernels(program, shape, arrays, outputs):
             self.runtime.expect(cuda.complete(kernel.text))
 
     def reduce(self, array: Any, axes: tuple[int, ...], how: str, out: Any) -> None:
         """`array` reduced over `axes` in another way than by a sum, into `out`, which has those axes with length 1."""
         program = identity(array.dtype)
-        key = (self, how, array.shape, array.strides, array.data.ptr & 15, axes)
-        if key not in program.launches:
-            if len(program.launches) >= LAYOUTS:
-                program.launches.clear()
-            (kernel,) = launch.kernels(program, array.shape, [array], [Sink(out, axes)], how)
-            program.launches[key] = _Launch(self.runtime, *kernel)
-        program.launches[key].fire(self.runtime, [array.data.ptr, out.data.ptr], ())
+        key = (how, array.shape, array.strides, array.data.ptr & 15, axes)
+
+        outputs = [Output(out, axes)]
+        (only,) = self._launches(program, key, lambda: launch.kernels(program, array.shape, [array], outputs, how))
+        only.fire(self.runtime, [array.data.ptr, out.data.ptr], ())
 
     def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
         lists = []
         plain = True
-        for shape, arrays, sinks in work:
-            given = [*arrays, *(s.buffer for s in sinks)]
+        for shape, arrays, outputs in work:
+            given = [*arrays, *(s.buffer for s in outputs)]
             plain = plain and all(a.shape == shape and a.flags.c_contiguous for a in given)
             lists.append((*(a.data.ptr for a in given), math.prod(shape)))
         if not plain:  # an operand that all share, and that is broadcast
-            for shape, arrays, sinks in work:
-                self.run(program, shape, arrays, scalars, sinks)
+            for shape, arrays, outputs in work:
+                self.run(program, shape, arrays, scalars, outputs)
             return
         sizes = [d.itemsize for d in (*program.input_dtypes, *program.dtypes)]
         width = min(8, 16 // max(sizes))
         if any(p % min(16, width * s) for row in lists for p, s in zip(row[:-1], sizes, strict=True)):
             width = 1
-        key = (self, "many", width)
-        if key not in program.launches:
-            kernel = launch.one_kernel(program, cuda.many(program, width), 2)
-            program.launches[key] = _Launch(self.runtime, kernel, [0, 1], [n for n, _ in cuda.scalars(program)])
+        (only,) = self._launches(program, ("many", width), lambda: [launch.many(program, width)])
         table = tuple(lists)
         if table not in self._tables:
             if len(self._tables) >= TABLES:
@@ -223,16 +221,18 @@ class CupyBackend:
             )
         device_tiles, device_lists = self._tables[table]
         if len(device_tiles):
-            program.launches[key].fire(
-                self.runtime, [device_tiles.data.ptr, device_lists.data.ptr], scalars, len(device_tiles)
-            )
+            only.fire(self.runtime, [device_tiles.data.ptr, device_lists.data.ptr], scalars, len(device_tiles))
 
     def start(self, text: str, addresses: Sequence[int], sizes: Sequence[int], threads: int, name: str = "") -> None:
-        """Launch a kernel of `codegen.movement`, the last of its text if none is named: its structure is addresses, then sizes."""
+        """Launch a kernel of `codegen.cuda_structural`, the last of its text if none is named: its structure is addresses, then sizes."""
         parameters = _parameters(struct.pack(f"={len(addresses)}Q{len(sizes)}q", *addresses, *sizes))
-        grid = -(-threads // movement.THREADS)
+        grid = -(-threads // cuda_structural.THREADS)
         self.runtime.launch(
-            self.runtime.function(text, name or cuda.entries(text)[-1]), text, grid, (movement.THREADS, 1), parameters
+            self.runtime.function(text, name or cuda.entries(text)[-1]),
+            text,
+            grid,
+            (cuda_structural.THREADS, 1),
+            parameters,
         )
 
     def by_cupy(self, name: str, *args: Any, **params: Any) -> Any:
@@ -246,7 +246,7 @@ class CupyBackend:
             return array
         out = self.empty(array.shape, dtype)
         if out.size:
-            self.run(_casts(array.dtype, dtype), array.shape, [array], (), [Sink(out)])
+            self.run(_casts(array.dtype, dtype), array.shape, [array], (), [Output(out)])
         return out
 
     def may_overwrite(self, program: Program) -> bool:
@@ -260,7 +260,7 @@ class CupyBackend:
 
     def accumulate(self, buffer: Any, array: Any) -> None:
         if buffer.size:
-            self.run(identity(buffer.dtype), buffer.shape, [array], (), [Sink(buffer, (), True)])
+            self.run(identity(buffer.dtype), buffer.shape, [array], (), [Output(buffer, (), True)])
 
     def scatter_add(self, buffer: Any, index: Any, array: Any) -> None:
         cuda_ops.scatter_add(self, buffer, index, array)

@@ -17,7 +17,7 @@ from ...base.shapes import Shape
 from ...codegen import body as codegen
 from ...codegen import cuda
 from ...plans.program import Program
-from ..protocol import Sink
+from ..protocol import Output
 
 NARROW = 1 << 30  # elements: below it a kernel counts in 32 bits
 BLOCKS = 1 << 16  # of an elementwise kernel: the rest is done in turns
@@ -51,6 +51,14 @@ class Kernel(NamedTuple):
     block: tuple[int, int]
     partials: tuple[int, ...] = ()
     finish: int = 0
+
+
+class Planned(NamedTuple):
+    """A kernel, and where it finds its arrays among inputs and outputs, and its numbers among those of the program."""
+
+    kernel: Kernel
+    arrays: list[int]
+    scalars: list[int]
 
 
 def view(shape: Shape, lengths: Sequence[int], strides: Sequence[int], size: int, address: int) -> Array:
@@ -231,18 +239,18 @@ def _partial(how: str) -> int:
 
 
 def kernels(
-    program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink], how: str = "gg_sum_of"
-) -> list[tuple[Kernel, list[int], list[int]]]:
-    """The kernels that a program is run with, where each finds its arrays among inputs and outputs, and its numbers.
+    program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output], how: str = "gg_sum_of"
+) -> list[Planned]:
+    """The kernels that a program is run with.
 
-    arrays, and the buffers of sinks: anything with shape, strides, dtype, size and `data.ptr`. Outputs that are summed
+    arrays, and the buffers of outputs: anything with shape, strides, dtype, size and `data.ptr`. Outputs that are summed
     over the same axes make one kernel; those that are not summed make another.
     """
     if codegen.missing(program):
         raise errors.bad_array(f"a program of which {codegen.missing(program)}", "other dtypes")
     views = [_seen(shape, a) for a in arrays]
     groups: dict[tuple[int, ...], list[int]] = {}
-    for k, s in enumerate(sinks):
+    for k, s in enumerate(outputs):
         if s.buffer.size:
             groups.setdefault(s.axes, []).append(k)
     waiting = [
@@ -251,20 +259,20 @@ def kernels(
     planned = []
     while waiting:
         axes, members = waiting.pop(0)
-        whole = members == list(range(len(sinks)))
+        whole = members == list(range(len(outputs)))
         part, inputs = (program, tuple(range(len(arrays)))) if whole else program.only(members)
         given = [views[n] for n in inputs]
-        add = [sinks[k].accumulate for k in members]
+        add = [outputs[k].accumulate for k in members]
         if axes:
             kernel = reduction(part, shape, axes, given, add, [how] * len(members))
         else:
-            kernel = elementwise(part, shape, given, [_seen(shape, sinks[k].buffer) for k in members], add)
+            kernel = elementwise(part, shape, given, [_seen(shape, outputs[k].buffer) for k in members], add)
         if struct.calcsize(kernel.head) + len(kernel.tail) > PARAMETERS and len(members) > 1:
             half = len(members) // 2
             waiting += [(axes, members[:half]), (axes, members[half:])]
             continue
         places = [*inputs, *(len(arrays) + k for k in members)]
-        planned.append((kernel, places, [n for n, _ in cuda.scalars(part)]))
+        planned.append(Planned(kernel, places, [n for n, _ in cuda.scalars(part)]))
     return planned
 
 
@@ -272,11 +280,12 @@ def _seen(shape: Shape, a: Any) -> Array:
     return view(shape, a.shape, a.strides, a.dtype.itemsize, a.data.ptr)
 
 
-def text(program: Program, shape: Shape, arrays: Sequence[Any], sinks: Sequence[Sink]) -> str:
+def text(program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output]) -> str:
     """The kernels that a program is run with, without what they take from the prelude: for reading."""
-    return "\n".join(k.text for k, _, _ in kernels(program, shape, arrays, sinks))
+    return "\n".join(k.text for k, _, _ in kernels(program, shape, arrays, outputs))
 
 
-def one_kernel(program: Program, text: str, pointers: int) -> Kernel:
-    """The launch of a text whose structure holds addresses and numbers alone."""
-    return Kernel(text, _head(program, pointers), b"", 1, (cuda.THREADS, 1))
+def many(program: Program, width: int) -> Planned:
+    """The launch of a program over many lists of arrays, which two tables name: of their tiles, and of the lists."""
+    kernel = Kernel(cuda.many(program, width), _head(program, 2), b"", 1, (cuda.THREADS, 1))
+    return Planned(kernel, [0, 1], [n for n, _ in cuda.scalars(program)])

@@ -13,15 +13,12 @@ import numpy as np
 
 from ...base import errors
 from ...base.config import config
+from ...base.dtypes import NAMED
 from . import nvrtc
 
 _compiler = nvrtc.Compiler()
-# What cuBLAS calls the dtypes, and what it computes and scales them in.
-_CUBLAS = {"float16": (2, 68, np.float32), "bfloat16": (14, 68, np.float32), "float32": (0, 68, np.float32),
-           "float64": (1, 70, np.float64)}  # fmt: skip
 _FAST_TF32 = 77
 _DEFAULT_ALGORITHM = -1
-_16_BIT = (2, 14)  # kinds of operands
 _DEFAULT_MATH, _NO_REDUCED_SUMS = 0, 16  # math modes of cuBLAS
 _bound = threading.local()  # the devices whose context a thread has
 
@@ -150,15 +147,17 @@ class Runtime:
         """C = op(A) op(B) + beta C in cuBLAS's terms: column-major; each operand is (address, leading dimension, stride)."""
         from cupy.cuda import cublas
 
-        kind, compute, scale = _CUBLAS[dtype.name]
+        row = NAMED[dtype.name]
+        assert row.cublas is not None  # whoever calls has asked whether it is a float
+        kind, compute = row.cublas
         if config._tf32 and dtype.name == "float32":
             compute = _FAST_TF32
-        numbers = np.array([1.0, beta], scale)
+        numbers = np.array([1.0, beta], row.computed)
         one = numbers.ctypes.data
         with self.active():
             handle = self.cupy.cuda.device.get_cublas_handle()
             # 16-bit products are summed in float32 throughout, and float32 is TF32 only if asked for; the handle is CuPy's, too.
-            mode, wanted = cublas.getMathMode(handle), _NO_REDUCED_SUMS if kind in _16_BIT else _DEFAULT_MATH
+            mode, wanted = cublas.getMathMode(handle), _NO_REDUCED_SUMS if row.is_16_bit else _DEFAULT_MATH
             if mode != wanted:
                 cublas.setMathMode(handle, wanted)
             try:

@@ -14,16 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from ...base.shapes import Shape, is_16_bit, is_float, reduced
-from ...codegen import movement
+from ...base.dtypes import FLOAT64, INT64, computed, is_float
+from ...base.index import in_groups, is_basic
+from ...base.shapes import Shape, reduced
+from ...codegen import cuda_structural
 from ...ops.op import TABLE as ELEMENTWISE
-from ...plans.program import Program, identity, single
+from ...ops.structural import SMALL_SLICE
+from ...plans.program import Program, identity, lower, named, single
 from ...plans.symbols import Graph
-from ..protocol import Sink
-from .advanced_index import Index, is_basic
+from ..protocol import Output
+from .advanced_index import Index
 from .launch import NARROW
 
-FLOAT32 = np.dtype(np.float32)
 TABLE: dict[str, Callable[..., Any]] = {}
 
 
@@ -71,20 +73,17 @@ def concatenate(backend: Any, *xs: Any, axis: int) -> Any:
 def _assign(backend: Any, target: Any, value: Any) -> None:
     """target[...] = value, of the same dtype."""
     if target.size:
-        backend.run(identity(target.dtype), target.shape, [value], (), [Sink(target)])
+        backend.run(identity(target.dtype), target.shape, [value], (), [Output(target)])
 
 
 @_own
 def to_device(backend: Any, x: Any, *, source: Any, target: Any) -> Any:
     if target.backend.xp is backend.xp:  # from one GPU to another
-        return target.backend.take_in(x, None)
-    return target.backend.take_in(backend.to_host(x), None)
+        return target.backend.from_host(x, None)
+    return target.backend.from_host(backend.to_host(x), None)
 
 
 # ----------------------------------------------------------------------------------------------------- indexing
-
-
-SMALL_SLICE = 8  # a slice this many times smaller than its base is copied, so that it does not keep the base alive
 
 
 @_own
@@ -95,7 +94,7 @@ def getitem(backend: Any, x: Any, *, index: Any) -> Any:
     found = Index(x, index)
     out = backend.empty(found.stacked, x.dtype)
     if out.size:
-        kernel = movement.gather(x.dtype.itemsize, len(found.lengths), out.size >= NARROW)
+        kernel = cuda_structural.gather(x.dtype.itemsize, len(found.lengths), out.size >= NARROW)
         _move(backend, kernel, found, found.view, out, backend.runtime.upload(found.at))
     return found.ordered(out)
 
@@ -122,7 +121,7 @@ def write(backend: Any, x: Any, index: Any, value: Any) -> None:
     # The last of equal addresses: the first of them in reverse.
     _, last = np.unique(at[::-1], return_index=True)
     kept = len(at) - 1 - last
-    kernel = movement.scatter(x.dtype.itemsize, len(found.lengths), value.size >= NARROW)
+    kernel = cuda_structural.scatter(x.dtype.itemsize, len(found.lengths), value.size >= NARROW)
     _move(backend, kernel, found, found.view, value, backend.runtime.upload(at[kept]), backend.runtime.upload(kept))
 
 
@@ -157,20 +156,18 @@ def scatter_add(backend: Any, x: Any, index: Any, value: Any) -> None:
         target = x[index]
         if target.size:
             value = _fitted(backend, value, target.shape)
-            backend.run(identity(x.dtype), target.shape, [value], (), [Sink(target, (), True)])
+            backend.run(identity(x.dtype), target.shape, [value], (), [Output(target, (), True)])
         return
     found = Index(x, index)
     value = backend.contiguous(found.stack(_fitted(backend, value, found.shape)))
     if not value.size:
         return
     at = found.at.ravel()
-    order = np.argsort(at, kind="stable")
-    ordered = at[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    kernel = movement.scatter_add(x.dtype, len(found.lengths), value.size >= NARROW)
+    order, starts = in_groups(at)
+    kernel = cuda_structural.scatter_add(x.dtype, len(found.lengths), value.size >= NARROW)
     upload = backend.runtime.upload
     _move(
-        backend, kernel, found, found.view, value, upload(ordered[starts]), upload(np.append(starts, len(at))), upload(order)
+        backend, kernel, found, found.view, value, upload(at[order[starts]]), upload(np.append(starts, len(at))), upload(order)
     )  # fmt: skip
 
 
@@ -179,7 +176,7 @@ def scatter_add(backend: Any, x: Any, index: Any, value: Any) -> None:
 
 def _reduction(how: str) -> Callable[..., Any]:
     def run(backend: Any, x: Any, *, axes: tuple[int, ...], keepdims: bool) -> Any:
-        dtype = np.dtype(np.int64) if how.startswith("gg_arg") else x.dtype
+        dtype = INT64 if how.startswith("gg_arg") else x.dtype
         out = backend.empty(reduced(x.shape, axes, True), dtype)
         if out.size and not axes:
             _assign(backend, out, x)
@@ -221,17 +218,19 @@ def cumsum(backend: Any, x: Any, *, axis: int) -> Any:
     n, inner = x.shape[axis], math.prod(x.shape[axis + 1 :])
     outer = math.prod(x.shape[:axis])
     if outer * inner >= SCAN_LINES or n <= 64:
-        text = movement.scan_lines(x.dtype)
+        text = cuda_structural.scan_lines(x.dtype)
         backend.start(text, [x.data.ptr, out.data.ptr], [n, inner, outer * inner], outer * inner)
         return out
     chunk = SCAN_CHUNK * max(1, -(-n // (SCAN_CHUNK * SCAN_CHUNKS)))
     chunks = -(-n // chunk)
-    text = movement.scan_chunks(x.dtype)
-    totals = backend.empty((outer * inner * chunks,), np.dtype(np.float64))  # 8 bytes each, whatever is summed
+    text = cuda_structural.scan_chunks(x.dtype)
+    totals = backend.empty((outer * inner * chunks,), FLOAT64)  # 8 bytes each, whatever is summed
     addresses, sizes = [x.data.ptr, out.data.ptr, totals.data.ptr], [n, inner, chunk, chunks]
     if chunks > 1:
-        backend.start(text, addresses, sizes, outer * inner * chunks * movement.THREADS, "kernel_running_sum_totals")
-    backend.start(text, addresses, sizes, outer * inner * chunks * movement.THREADS)
+        backend.start(
+            text, addresses, sizes, outer * inner * chunks * cuda_structural.THREADS, "kernel_running_sum_totals"
+        )
+    backend.start(text, addresses, sizes, outer * inner * chunks * cuda_structural.THREADS)
     return out
 
 
@@ -320,14 +319,14 @@ def _multiply_exactly(backend: Any, a: Any, b: Any, out: Any, accumulate: bool) 
     x = a.reshape(*a.shape, 1)
     y = b.reshape(*b.shape[:-2], 1, *b.shape[-2:])
     extent = (*out.shape[:-1], a.shape[-1], out.shape[-1])
-    sink = Sink(out.reshape(*out.shape[:-1], 1, out.shape[-1]), (len(extent) - 2,), accumulate)
-    backend.run(program, extent, [x, y], (), [sink])
+    output = Output(out.reshape(*out.shape[:-1], 1, out.shape[-1]), (len(extent) - 2,), accumulate)
+    backend.run(program, extent, [x, y], (), [output])
 
 
 @_own
 def contract(backend: Any, *xs: Any, inputs: tuple[str, ...], output: str) -> Any:
     dtype = xs[0].dtype
-    arrays = [backend.cast(x, FLOAT32) if is_16_bit(dtype) else x for x in xs]
+    arrays = [backend.cast(x, computed(dtype)) for x in xs]
     terms = list(inputs)
     steps = [(0, 1)][: len(xs) - 1]
     if len(xs) > 2:
@@ -353,7 +352,7 @@ def _summed(backend: Any, x: Any, term: str, keep: set[str]) -> tuple[Any, str]:
         return x, term
     out = backend.empty(reduced(x.shape, axes, True), x.dtype)
     if out.size:
-        backend.run(identity(x.dtype), x.shape, [x], (), [Sink(out, axes)])
+        backend.run(identity(x.dtype), x.shape, [x], (), [Output(out, axes)])
     return out.reshape(reduced(x.shape, axes, False)), "".join(i for i in term if i in keep)
 
 
@@ -383,20 +382,20 @@ def _pair(backend: Any, a: Any, ta: str, b: Any, tb: str, keep: set[str]) -> tup
 def _with_one_nan(dtype: Any) -> Program:
     """The program that hands its input on, every NaN made the positive one."""
     graph = Graph()
-    x = graph.input(0, dtype, False)
+    x = graph.input(dtype, False)
     chosen = graph.node(ELEMENTWISE["isnan"], [x], False)
-    return Program([graph.node(ELEMENTWISE["where"], [chosen, graph.const(math.nan), x], False)], {x: ("x", 0)}, 0)
+    return lower([graph.node(ELEMENTWISE["where"], [chosen, graph.const(math.nan), x], False)], named([x]), 0)
 
 
 @_own
 def argsort(backend: Any, x: Any, *, axis: int | None) -> Any:
     if not x.ndim:
-        return backend.full((), 0, np.dtype(np.int64))
+        return backend.full((), 0, INT64)
     if is_float(x.dtype):  # CuPy does not sort bfloat16, nor a NaN with a sign to the end
-        x = backend.cast(x, FLOAT32) if is_16_bit(x.dtype) else x
+        x = backend.cast(x, computed(x.dtype))
         same = backend.empty(x.shape, x.dtype)
         if same.size:
-            backend.run(_with_one_nan(x.dtype), x.shape, [x], (), [Sink(same)])
+            backend.run(_with_one_nan(x.dtype), x.shape, [x], (), [Output(same)])
         x = same
     return backend.by_cupy("argsort", backend.contiguous(x), axis=axis).astype(np.int64, copy=False)
 

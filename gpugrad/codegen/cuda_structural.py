@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import functools
 
-from ..base.shapes import DType
+from ..base.dtypes import UNSIGNED, DType
 from .body import prelude
 
 THREADS = 256
 FILES = ("cuda.cuh", "reduce.cuh", "scan.cuh")
-_MOVED = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
 _LOOP = f"for (index n = static_cast<index>(blockIdx.x) * {THREADS} + threadIdx.x; n < a.size; n += static_cast<index>(gridDim.x) * {THREADS}) {{"  # fmt: skip
 
 
@@ -48,7 +47,7 @@ def _sizes(dims: int) -> str:
 @functools.cache
 def gather(size: int, dims: int, wide: bool = True) -> str:
     """to[named, r] = from[address of named + place of r]."""
-    t = _MOVED[size]
+    t = UNSIGNED[size]
     body = [_LOOP, *(f"    {x}" for x in _place(dims)), "    a.to[n] = a.from[a.at[named] + at];", "}"]
     return _text(f"const {t}* from; {t}* to; const int64* at;", _sizes(dims), ("kernel_gather", body), wide=wide)
 
@@ -56,7 +55,7 @@ def gather(size: int, dims: int, wide: bool = True) -> str:
 @functools.cache
 def scatter(size: int, dims: int, wide: bool = True) -> str:
     """to[address of named + place of r] = from[which of the given is named, r]; no two addresses are equal."""
-    t = _MOVED[size]
+    t = UNSIGNED[size]
     body = [
         _LOOP,
         *(f"    {x}" for x in _place(dims)),
