@@ -41,7 +41,7 @@ def operand(a: Any, device: Device) -> Value:
 
 def holds_variables(data: Sequence[Any]) -> bool:
     """Whether there are tensors in nested lists."""
-    return any([isinstance(d, Variable) or (type(d) in (list, tuple) and holds_variables(d)) for d in data])
+    return any(isinstance(d, Variable) or (type(d) in (list, tuple) and holds_variables(d)) for d in data)
 
 
 def stacked(data: Sequence[Any], device: Device) -> Value:

@@ -90,7 +90,7 @@ class Optimizer:
         p, g, *state = map(Tensor, stands)
         try:
             new = [t._value for t in self.update(p, g, state, self.steps[first] + 1)]
-            if any([v.shape is not ANY_SHAPE for v in new]):
+            if any(v.shape is not ANY_SHAPE for v in new):
                 raise errors.placeholder_read()
         except errors.PlaceholderError:  # not elementwise: no one formula holds for all of them
             for n in members:

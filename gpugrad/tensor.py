@@ -78,10 +78,10 @@ class Tensor(Methods, Protocols, Differentiable):
         return Tensor(call(op, values, params))
 
     @classmethod
-    def _plain(cls, v: Value) -> Tensor:  # type: ignore[override]  # a slice of a slice is no slice of its own kind
+    def _plain(cls, v: Value) -> Tensor:
         return Tensor(v)
 
-    def _kept_gradient(self, slot: Slot) -> Tensor:  # type: ignore[override]
+    def _kept_gradient(self, slot: Slot) -> Tensor:
         assert slot.value is not None
         return _named(KeptGradient, slot.value, (slot, slot.epoch))
 
@@ -327,7 +327,7 @@ class View(Tensor):
 
     def _check_write(self) -> None:
         super()._check_write()
-        if any([ref() is not None for ref, _ in self._origin[2]]):
+        if any(ref() is not None for ref, _ in self._origin[2]):
             raise errors.view_write(self._origin[0])
 
 

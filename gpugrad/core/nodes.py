@@ -179,7 +179,7 @@ class Region(Node):
         self.wanted = wanted
         self.shapes = [a.shape for a in inputs]
         self.dtypes = [a.dtype for a in inputs]
-        self.wants_masks = plan.nonlinear or any([t.wants_masks for t in self.targets])
+        self.wants_masks = plan.nonlinear or any(t is not None and t.wants_masks for t in self.targets)
         keep, reads_output, rest = plan.needs(wanted, axes is None)
         self.saved = {n: inputs[n] for n in keep}
         self.others = {n: weakref.ref(inputs[n]) for n in rest} if rest else _NOTHING
@@ -273,7 +273,7 @@ class Structural(Node):
         self.inputs: tuple[Value | None, ...] = tuple([a if n in keep else None for n, a in enumerate(inputs)])
         self.others = {n: weakref.ref(a) for n, a in enumerate(inputs) if n not in keep and not a.requires_grad}
         self.output = output.array if reads_output else None
-        self.wants_masks = op.moves and any([t is not None and t.wants_masks for t in self.targets])
+        self.wants_masks = op.moves and any(t is not None and t.wants_masks for t in self.targets)
 
     @property
     def name(self) -> str:  # type: ignore[override]  # the other kinds have a constant

@@ -63,7 +63,7 @@ class Wanted:
         self.interior = None if region is None else (region, region.find(v))
         self.value: Value | None = None
 
-    def receive(self, g: Value) -> None:
+    def receive(self, g: Value, /) -> None:
         self.value = total(self.value, g)
 
 
@@ -132,7 +132,7 @@ class Gradients:
 
     def shown(self, node: Node, g: Adjoint) -> Adjoint:
         """The gradient of a node, given to those who want it: it may then no longer be changed."""
-        receivers = [w.receive for w in self.wanted if w.node is node]
+        receivers: list[Callable[[Value], None]] = [w.receive for w in self.wanted if w.node is node]
         if self.keeps and node.slot is not None:
             slot = node.slot
             receivers.append(lambda v: self.deposit(slot, v))
@@ -154,7 +154,8 @@ class Gradients:
             slot.progress = self.progress
         for leaf, g in leaves:
             slot = leaf.slot
-            assert slot is not None
+            if slot is None:
+                continue
             if self.keeps and g is not None and slot.value is not None and slot.value.array is g.value:
                 continue  # it was added to in place
             own = self.arithmetic.own(leaf, g)

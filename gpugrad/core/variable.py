@@ -25,7 +25,7 @@ class Variable(Operators):
 
     def __gpugrad_bind__(self, op: Any, args: Sequence[Any], params: dict[str, Any]) -> Variable:
         values = [a._value if isinstance(a, Variable) else a for a in args]
-        if type(op) is not Op or any([type(a) is not Value and not isinstance(a, (int, float)) for a in values]):
+        if type(op) is not Op or any(type(a) is not Value and not isinstance(a, (int, float)) for a in values):
             values = _constants(op, values)
         return Variable(call(op, values, params))
 

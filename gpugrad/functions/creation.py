@@ -199,7 +199,7 @@ def arange(
     """
     first: Any
     first, last = (0, start) if stop is None else (start, stop)
-    if any([isinstance(a, Tensor) and a.requires_grad for a in (first, last, step)]):
+    if any(isinstance(a, Tensor) and a.requires_grad for a in (first, last, step)):
         first, last, step = as_tensors(first, last, step)
         count = np.arange(first.item(), last.item(), step.item()).size
         places = arange(count, dtype=np.result_type(first.dtype, step.dtype), device=first.device)
@@ -215,10 +215,9 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype:
     >>> gg.linspace(0, 1, 3)
     tensor([0. , 0.5, 1. ], device='cpu')
     """
-    ends = [a for a in (start, stop) if isinstance(a, Tensor)]
-    if not any([t.requires_grad for t in ends]):
-        ends = host_data((start, stop))  # type: ignore[assignment]
-        return _made(lambda d: np.linspace(*ends, num, endpoint, dtype=d), dtype, device, requires_grad)
+    if not any(isinstance(a, Tensor) and a.requires_grad for a in (start, stop)):
+        first, last = host_data((start, stop))
+        return _made(lambda d: np.linspace(first, last, num, endpoint, dtype=d), dtype, device, requires_grad)
     start, stop = as_tensors(start, stop)
     places = arange(num, dtype=np.result_type(start.dtype, stop.dtype, np.float32), device=start.device)
     places = places.reshape((num,) + (1,) * max(start.ndim, stop.ndim))

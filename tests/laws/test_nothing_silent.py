@@ -35,7 +35,7 @@ def put(t: Any) -> None:
     "use",
     [float, int, complex, math.sin, np.float64, put, fill, gather, np.asarray, np.array,
      lambda t: np.array([t, t]), lambda t: math.fsum([t]), lambda t: fractions.Fraction(float(t)), lambda t: memoryview(t.numpy()),
-     lambda t: np.full(2, t), lambda t: pow(2.0, float(t)), lambda t: "{:d}".format(int(t))],
+     lambda t: np.full(2, t), lambda t: pow(2.0, float(t)), lambda t: f"{int(t):d}"],
 )  # fmt: skip
 def test_what_takes_a_bare_number_refuses_a_tensor_that_requires_grad(use: Callable[[Any], Any]) -> None:
     def f(x: Any) -> Any:
