@@ -9,6 +9,7 @@ from .base import errors
 from .base.counters import Counters, counters
 from .codegen import cpp
 from .core.closing import close
+from .core.nodes import Part, Region
 
 __all__ = ["Counters", "counters", "kernel_source", "plan_source"]
 
@@ -70,6 +71,7 @@ def kernel_source(tensor: Any, dialect: str | None = None) -> tuple[str, str]:
 def _region(tensor: Any) -> Any:
     value = tensor._value
     close(value)
-    if not hasattr(value.node, "plan"):
+    node = value.node.region if isinstance(value.node, Part) else value.node
+    if not isinstance(node, Region):
         raise errors.no_plan()
-    return value.node
+    return node

@@ -22,7 +22,7 @@ from ..base.shapes import DType, reduced, summed_axes
 from ..ops import elementwise as ew
 from ..ops.structural import collect, index_add, matmul, reshape, setitem, spread, sum_to, tangent
 from ..plans.plan import GradientPlan, TangentPlan
-from ..plans.program import OUTPUT, UPSTREAM, UPSTREAM_MASK, Kind, identity
+from ..plans.program import Kind, identity
 from ..plans.symbols import Sym
 from . import checks
 from .closing import close
@@ -248,7 +248,7 @@ class InPlace:
         self,
         node: Region,
         plan: GradientPlan,
-        g: Adjoint,
+        arrived: Sequence[Adjoint | None],
         asked: Sequence[tuple[int, Any]],
         extra: Sequence[tuple[int, Any]],
     ) -> None:
@@ -257,14 +257,23 @@ class InPlace:
         backend, extent = node.device.backend, node.extent
         if config._debug:
             checks.check_borrowed(node.saved.values())
-        upstream, mask, single = g.value, g.mask, g.owned and node.axes is None and sum(plan.alias) == 1
-        if node.axes is not None:
-            kept = reduced(extent, node.axes, True)
-            upstream = upstream.reshape(kept)
-            mask = mask.reshape(kept) if mask is not None else None
-            if any(plan.alias):  # what is passed on must be repeated here; a plan does it by itself
-                upstream = backend.xp.broadcast_to(upstream, extent)
-                mask = backend.xp.broadcast_to(mask, extent) if mask is not None else None
+        first = arrived[0]
+        upstream, mask, single = None, None, False
+        if first is not None and len(arrived) == 1:
+            upstream, mask = first.value, first.mask
+            single = first.owned and node.axes is None and sum(plan.alias) == 1
+            if node.axes is not None:
+                kept = reduced(extent, node.axes, True)
+                upstream = upstream.reshape(kept)
+                mask = mask.reshape(kept) if mask is not None else None
+                if any(plan.alias):  # what is passed on must be repeated here; a plan does it by itself
+                    upstream = backend.xp.broadcast_to(upstream, extent)
+                    mask = backend.xp.broadcast_to(mask, extent) if mask is not None else None
+            ups: Sequence[Any] = (upstream,)
+            taking: Sequence[Any] = (mask,)
+        else:
+            ups = [None if a is None else a.value for a in arrived]
+            taking = [None if a is None else a.mask for a in arrived]
         sinks: list[Output] = []
         copies: list[tuple[DType, Any, Output]] = []  # outputs that are the upstream gradient, or its mask, itself
 
@@ -304,12 +313,13 @@ class InPlace:
         if sinks:
             arrays = []
             for s in plan.program.sources:
-                if s is UPSTREAM:
-                    arrays.append(upstream)
-                elif s is UPSTREAM_MASK:
-                    arrays.append(mask)
+                kind, k = s.kind, s.index
+                if kind is Kind.INPUT:
+                    arrays.append(node.saved[k].array)
+                elif kind is Kind.UPSTREAM:
+                    arrays.append(ups[k])
                 else:
-                    arrays.append(node.output if s is OUTPUT else node.saved[s.index].array)
+                    arrays.append(node.outputs[k] if kind is Kind.OUTPUT else taking[k])
             backend.run(plan.program, extent, arrays, node.scalars, sinks)
         for dtype, source, sink in copies:
             backend.run(identity(dtype), extent, [source], (), [sink])
@@ -321,16 +331,16 @@ class InPlace:
             receive(held(buffer, node.device, True))
         if config._debug:
             made = [c.value for _, c in passed] + [w[1] for w in written if not w[3]]
-            checks.check_gradients(node, made, [upstream])
+            checks.check_gradients(node, made, [u for u in ups if u is not None])
 
-    def region_jvp(self, node: Region, plan: TangentPlan, moving: Mapping[int, Adjoint]) -> Adjoint:
-        """Run the tangent plan of a region."""
+    def region_jvp(self, node: Region, plan: TangentPlan, moving: Mapping[int, Adjoint]) -> list[Adjoint | None]:
+        """Run the tangent plan of a region: the tangents of its outputs."""
         backend = node.device.backend
         arrays: list[Any] = []
         for source in plan.program.sources:
             kind, n = source.kind, source.index
             if kind is Kind.OUTPUT:
-                arrays.append(node.output)
+                arrays.append(node.outputs[n])
             elif kind is Kind.INPUT:
                 arrays.append(close(node.saved[n]))
             else:
@@ -340,9 +350,11 @@ class InPlace:
         sinks = [Output(a.reshape(reduced(node.extent, axes, True)), axes) for a in outputs]
         backend.run(plan.program, node.extent, arrays, node.scalars, sinks)
         if config._debug:
-            checks.check_gradients(node, outputs[:1], [t.value._value.array for t in moving.values()])
-        found = [Variable(held(a, node.device, True)) for a in outputs]
-        return Adjoint(found[0], found[1] if plan.mask is not None else None)
+            checks.check_gradients(node, outputs[: len(plan.values)], [t.value._value.array for t in moving.values()])
+        made = iter([Variable(held(a, node.device, True)) for a in outputs])
+        values = [None if v is None else next(made) for v in plan.values]
+        masks = [None if m is None else next(made) for m in plan.masks]
+        return [None if v is None else Adjoint(v, m) for v, m in zip(values, masks, strict=True)]
 
     def structural_jvp(self, node: Structural, arrived: Sequence[Adjoint | None]) -> Adjoint:
         return _structural_jvp(self, node, arrived)
@@ -423,19 +435,19 @@ class Recorded:
         self,
         node: Region,
         plan: GradientPlan,
-        g: Adjoint,
+        arrived: Sequence[Adjoint | None],
         asked: Sequence[tuple[int, Any]],
         extra: Sequence[tuple[int, Any]],
     ) -> None:
         """The symbols of the backward plan of a region, on variables."""
         counters.backward += 1
-        upstream, mask = g.value, g.mask
-        if node.axes is not None:
-            upstream = spread(upstream, node.extent, node.axes)
-            mask = spread(mask, node.extent, node.axes) if mask is not None else None
-        seeds = {plan.upstream: upstream}
-        if plan.upstream_mask is not None:
-            seeds[plan.upstream_mask] = mask
+        seeds: dict[Sym, Variable] = {}
+        for k, s in plan.upstream.items():
+            a = arrived[k]
+            assert a is not None
+            seeds[s] = a.value if node.axes is None else spread(a.value, node.extent, node.axes)
+            if k in plan.upstream_masks:
+                seeds[plan.upstream_masks[k]] = a.mask if node.axes is None else spread(a.mask, node.extent, node.axes)
         known = on_variables(node, [*plan.values, *plan.masks], seeds, plan.names, plan.nodes)
         for k, (n, to) in enumerate(asked):
             value, m = plan.values[k], plan.masks[k]
@@ -447,18 +459,21 @@ class Recorded:
             if value is not None:
                 receive(known[value]._value)
 
-    def region_jvp(self, node: Region, plan: TangentPlan, moving: Mapping[int, Adjoint]) -> Adjoint:
-        """The symbols of the tangent plan of a region, on variables."""
+    def region_jvp(self, node: Region, plan: TangentPlan, moving: Mapping[int, Adjoint]) -> list[Adjoint | None]:
+        """The symbols of the tangent plan of a region, on variables: the tangents of its outputs."""
         seeds = {s: moving[n].value for n, s in plan.tangents.items()}
-        seeds |= {s: m for n, s in plan.masks.items() if (m := moving[n].mask) is not None}
-        known = on_variables(node, [plan.value, plan.mask], seeds, plan.names, plan.nodes)
+        seeds |= {s: m for n, s in plan.taking.items() if (m := moving[n].mask) is not None}
+        known = on_variables(node, [*plan.values, *plan.masks], seeds, plan.names, plan.nodes)
 
-        def whole(s: Sym) -> Variable:
+        def whole(s: Sym | None) -> Variable | None:
+            if s is None:
+                return None
             v: Variable = known[s]
             return v if node.axes is None else reshape(collect(v, axes=node.axes, keepdims=True), shape=node.shape)
 
-        assert plan.value is not None
-        return Adjoint(whole(plan.value), whole(plan.mask) if plan.mask is not None else None)
+        return [
+            None if v is None else Adjoint(whole(v), whole(m)) for v, m in zip(plan.values, plan.masks, strict=True)
+        ]
 
     def structural_jvp(self, node: Structural, arrived: Sequence[Adjoint | None]) -> Adjoint:
         return _structural_jvp(self, node, arrived)

@@ -18,7 +18,7 @@ from ..base.shapes import reduced
 from ..plans.plan import plans
 from . import checks
 from .nodes import Leaf, Region, usual_backward
-from .structure import structure
+from .structure import members, structure
 from .value import Value
 
 LOCK = threading.RLock()  # covers closing (two threads that read one tensor compute it once) and adding to leaves
@@ -53,12 +53,12 @@ def is_recorded(v: Value) -> bool:
 
 
 def close_together(values: Sequence[Value]) -> None:
-    """Compute pending values; those of one shape and device that need no gradient as one region with many outputs."""
+    """Compute pending values; those of one shape and device as one region with many outputs, as far as the caps allow."""
     with LOCK:
         groups: dict[Any, list[Value]] = {}
         for v in values:
             if v.array is None:
-                groups.setdefault(id(v) if is_recorded(v) else (v.shape, v.device), []).append(v)
+                groups.setdefault((v.shape, v.device, is_recorded(v)), []).append(v)
         for group in groups.values():
             for part in _within_caps(list(dict.fromkeys(group))):
                 left = [v for v in part if v.array is None]  # an earlier part may have needed some
@@ -68,17 +68,19 @@ def close_together(values: Sequence[Value]) -> None:
 
 def _within_caps(values: list[Value]) -> Iterator[list[Value]]:
     """Values in parts that one region may hold."""
-    part: list[Value] = []
-    sizes: dict[Any, Any] = {}
-    for v in values:
-        grown = {**sizes, v.expression.root(): v.expression.root()}
-        if part and (sum(e.ops for e in grown) > config.fuse or sum(len(e.inputs) for e in grown) > MAX_INPUTS):
+    part = list(values)
+    while part:
+        if len(part) == 1 or _fits(part):
             yield part
-            part, grown = [], {v.expression.root(): v.expression.root()}
-        part.append(v)
-        sizes = grown
-    if part:
-        yield part
+            values, part = values[len(part) :], values[len(part) :]
+        else:
+            part = part[: len(part) // 2]
+
+
+def _fits(values: list[Value]) -> bool:
+    nodes = members(values)
+    inputs = {id(a) for n in nodes for a in n.args if type(a) is Value and a.op is None}
+    return len(nodes) <= config.fuse and len(inputs) <= MAX_INPUTS
 
 
 def reduce_sum(v: Value, axes: tuple[int, ...], keepdims: bool) -> Value:
@@ -130,7 +132,7 @@ class _Job:
     def _expect_backward(self, backend: Backend) -> None:
         """Tell the backend what the usual pass will run, so that forward and backward are compiled at the same time."""
         inputs = [a.array for a in self.found.inputs]
-        program, arrays, sinks = usual_backward(self.plan, self.extent, self.axes, inputs, self.arrays[0])
+        program, arrays, sinks = usual_backward(self.plan, self.extent, self.axes, inputs, self.arrays)
         if sinks:
             backend.expect(program, self.extent, arrays, sinks)
 
@@ -143,18 +145,16 @@ class _Job:
         counters.forward += 1
         if config._debug:
             checks.check_region(found, self.arrays)
-        computed = set(outputs)
-        interior = [v for v in found.nodes if v not in computed]
-        node = None
-        if self.recorded:
-            node = Region(outputs[0], self.arrays[0], self.plan, found, interior, self.extent, self.axes)
+        node = Region(outputs, self.arrays, self.plan, found, self.extent, self.axes) if self.recorded else None
         # A value with its array in place is computed, so that comes last.
         mark = weakref.ref(node) if node is not None else _FORGOTTEN
-        for n, v in enumerate(interior):
-            v.absorbed = mark
-            if node is not None and v.slot is not None and v.requires_grad:
-                node.retained[n] = v.slot
-        if node is not None:
+        computed = set(outputs)
+        for n, v in enumerate(found.nodes):
+            if v not in computed:
+                v.absorbed = mark
+                if node is not None and v.slot is not None and v.requires_grad:
+                    node.retained[n] = v.slot
+        if node is not None and len(outputs) == 1:
             outputs[0].node = node
             node.slot = outputs[0].slot
         for v, array in zip(outputs, self.arrays, strict=True):

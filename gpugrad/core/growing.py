@@ -1,7 +1,8 @@
 """Growing: calling an elementwise op computes nothing. All checks happen at the call; the op waits in a pending expression.
 
-How large an expression is, is known without walking it: values that were made of each other share an `Expression`, which counts.
-An expression that has become too large is cut, once, where a period of the user's loop leaves the fewest values behind.
+How large an expression is, is known without walking it: values that were made of each other share an `Expression`, which counts. One
+that has become too large is computed, all values that somebody still has at once, as one region; and where ops repeat, as they do in a
+loop, it is cut after a whole number of periods, so that the loop has few plans.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from ..base import errors
@@ -20,6 +20,7 @@ from ..base.modes import grad_mode, scope
 from ..base.shapes import DType, Shape, broadcast
 from ..ops.op import Op, cast
 from .closing import close, close_together
+from .ownership import references
 from .structure import members
 from .value import Value
 
@@ -30,14 +31,16 @@ class Expression:
     """The size of a pending expression: its ops, and the buffers that it reads (by identity: pending ops hold them).
 
     Two expressions that meet in an op become one: the smaller then points to the larger, `into`. Counts are never too small.
+    limit: how many ops it may have. past: the ops that were cut off before it.
     """
 
-    __slots__ = ("inputs", "into", "ops", "past")
+    __slots__ = ("inputs", "into", "limit", "ops", "past")
 
-    def __init__(self, ops: int = 0, inputs: set[int] | None = None, past: tuple[_Call, ...] = ()) -> None:
+    def __init__(self, ops: int, inputs: set[int], limit: int, past: tuple[Op, ...] = ()) -> None:
         self.ops = ops
+        self.inputs = inputs
+        self.limit = limit
         self.past = past
-        self.inputs: set[int] = set() if inputs is None else inputs
         self.into: Expression | None = None
 
     def root(self) -> Expression:
@@ -98,15 +101,14 @@ def grow(op: Op, args: tuple[Any, ...]) -> Value:
                 other = other.into
             e = other if e is None or e is other else e.merged(other)
     if e is None:
-        e = Expression()
+        e = Expression(0, set(), config._fuse)
     v.expression = e
     e.ops += 1
     for a in args:
         if type(a) is Value and a.op is None:
             e.inputs.add(id(a))
-    fan_in = len(e.inputs)
-    if e.ops >= config._fuse or fan_in > MAX_HEAVY_INPUTS:
-        _limit(v, e, fan_in)
+    if e.ops > e.limit or len(e.inputs) > MAX_HEAVY_INPUTS or config._fuse == 1:
+        _limit(v, e)
     return v
 
 
@@ -148,100 +150,57 @@ def _most_inputs(v: Value) -> int:
     return MAX_HEAVY_INPUTS if heavy else MAX_INPUTS
 
 
-def _limit(v: Value, e: Expression, fan_in: int) -> None:
+def _limit(v: Value, e: Expression) -> None:
     """Keep the expression of a new value within the caps.
 
-    What is counted may belong to others by now. If half of it does, that is all: the value gets an expression of its own. If not, a
-    part of it is computed. Either way at least half is gone, so that the next count is as far away as this one was from the last.
+    What is counted may belong to others by now. If half of it does, that is all: the value gets an expression of its own. If not, all that
+    is below the new op is computed, as far as somebody has it. Either way the next count is as far away as this one was from the last.
     """
     most_ops = config._fuse
     if most_ops == 1:  # eager execution
         close(v)
         return
     most_inputs = _most_inputs(v)
-    if e.ops <= most_ops and fan_in <= most_inputs:
+    if e.ops <= min(most_ops, e.limit) and len(e.inputs) <= most_inputs:
         return
-    nodes, past = sorted(members([v]), key=_number), e.past
-    if 2 * len(nodes) > most_ops or 2 * len(_inputs(nodes)) > most_inputs:
-        calls = _calls(nodes)
-        cut = _cut(calls, past) if len(nodes) > 1 else 0
-        behind = {
-            a
-            for n in nodes[cut:]
-            for a in n.args
-            if type(a) is Value and a.array is None and a.number < nodes[cut].number
-        }
-        order = sorted(behind, key=_number)
-        past = (*past, *calls[:cut])[-MEMORY:]
-        del behind, nodes[:cut]  # what they hold would look like users to those who close
-        close_together(order)
-    rest = Expression(len(nodes), _inputs(nodes), past)
-    for n in nodes:
-        n.expression = rest
+    nodes = members([v])
+    inputs = {id(a) for n in nodes for a in n.args if type(a) is Value and a.op is None}
+    if 2 * len(nodes) <= most_ops and 2 * len(inputs) <= most_inputs:
+        rest = Expression(len(nodes), inputs, e.limit, e.past)
+        for n in nodes:
+            n.expression = rest
+        return
+    del nodes[v]
+    for a in v.args:
+        if type(a) is Value and a in nodes:
+            nodes[a] -= v.args.count(a)  # the new op is a user outside
+    past = (*e.past, *[n.op for n in sorted(nodes, key=_number)])[-MEMORY:]
+    held = [n for (n, uses), count in zip(nodes.items(), references(nodes), strict=True) if count > uses]
+    del nodes  # what it holds would look like users to those who close
+    close_together(held)
+    v.expression = Expression(1, {id(a) for a in v.args if type(a) is Value}, _whole_periods(past, most_ops), past)
 
 
 def _number(v: Value) -> int:
     return v.number
 
 
-def _inputs(nodes: Sequence[Value]) -> set[int]:
-    return {id(a) for n in nodes for a in n.args if type(a) is Value and a.op is None}
-
-
-_Call = tuple[
-    Any, int, tuple[int, ...]
-]  # of an op: itself, its number, and how many ops before it each operand was called
 MEMORY = (
-    192  # calls that an expression remembers beyond those that are pending: bodies of loops may be longer than a region
-)
-
-
-def _calls(nodes: Sequence[Value]) -> tuple[_Call, ...]:
-    return tuple(
-        [(n.op, n.number, tuple([n.number - a.number for a in n.args if type(a) is Value and a.number])) for n in nodes]
-    )
-
-
-def _from_zero(calls: Sequence[_Call]) -> tuple[_Call, ...]:
-    first = calls[0][1]
-    return tuple([(op, number - first, operands) for op, number, operands in calls])
-
-
-def _cut(calls: tuple[_Call, ...], past: tuple[_Call, ...]) -> int:
-    """Where to cut pending calls: how many of them are left behind. past: calls that were cut off before."""
-    found = _boundary(_from_zero(calls), 0)
-    if found is None and past:
-        found = _boundary(_from_zero((*past, *calls)), len(past))
-        found = found - len(past) if found is not None else None
-    return len(calls) - 1 if found is None else found
+    8 * 64
+)  # ops that an expression remembers beyond those that are pending: the body of a loop may be longer than a region
 
 
 @functools.lru_cache(maxsize=1024)
-def _boundary(calls: tuple[_Call, ...], start: int) -> int | None:
-    """The boundary of the user's loop among calls, `start` or later: where the fewest values are left that are used later.
-
-    The newest calls repeat those of one period before. A value is used again when the one a period before it was. None if nothing
-    is repeated at full length: the body of the loop may be longer than what is seen.
-    """
-    n = len(calls)
-    ops = [op for op, _, _ in calls]
+def _whole_periods(past: tuple[Op, ...], most: int) -> int:
+    """How many ops the next region should take: whole periods of the user's loop, or an equal part of one that is too long."""
+    n = len(past)
     best, period = 0, 0
     for p in range(1, n // 2 + 1):
         run = 0
-        while run < n - p and ops[n - 1 - run] is ops[n - 1 - run - p]:
+        while run < n - p and past[n - 1 - run] is past[n - 1 - run - p]:
             run += 1
         if run >= p and run > best:
             best, period = run, p
     if not period:
-        return None
-    place = {number: k for k, (_, number, _) in enumerate(calls)}
-    last = list(range(n))
-    for k, (_, number, operands) in enumerate(calls):
-        for d in operands:
-            if number - d in place:
-                last[place[number - d]] = k
-    for k in range(n - best, n):
-        last[k] = max(last[k], last[k - period] + period)
-    lowest = max(start + 1, n - period, (start + n) // 2 if n - period < start else 0)
-    left = {c: sum([last[k] >= c for k in range(start, c)]) for c in range(lowest, n)}
-    return min(left, key=lambda c: (left[c], -c))
+        return most
+    return most // period * period if period <= most else -(-period // -(-period // most))

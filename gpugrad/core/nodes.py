@@ -2,7 +2,7 @@
 
 The tape is not a list: it is the nodes reachable from a value. Each is numbered when it is made, so that numbers are a
 topological order. There are three kinds: a `Leaf` (its gradient goes to a slot), a `Region` (elementwise ops, possibly summed at
-the end) and a `Structural` op. A node knows its derivative: `vjp` takes the gradient of its value to its targets, `jvp` the
+the end; with a `Part` for each of its outputs if there are several) and a `Structural` op. A node knows its derivative: `vjp` takes the gradient of its value to its targets, `jvp` the
 tangents of its targets to its value. Both are written once, for two arithmetics: on arrays, and on variables that are recorded.
 """
 
@@ -20,7 +20,7 @@ from ..base.modes import scope
 from ..base.shapes import Shape, reduced, summed_axes
 from ..ops.structural import Call, StructuralOp, kept
 from ..plans.plan import GradientPlan, GradientRequest, Plan
-from ..plans.program import OUTPUT, UPSTREAM, Kind, Program, Source
+from ..plans.program import Kind, Program, Source
 from .ownership import spare_of
 from .value import Value
 
@@ -153,25 +153,30 @@ class Region(Node):
 
     extent: the shape of its ops. axes: what the last one was summed over, None if it was not. scalars: the Python numbers.
     shapes, dtypes: of its inputs. wanted: the inputs that a gradient can flow to, aligned with `targets`. saved: the inputs that
-    backward reads. output: the buffer it wrote, if backward reads it. interior: weak references to the values computed on the
-    way. retained: the slots of those of which `retain_grad` was asked.
+    backward reads. outputs: the buffers it wrote, None for one that backward does not read. parts: of a region with several outputs, weak
+    references to their nodes. interior: weak references to the values of its ops. retained: the slots of those of which `retain_grad` was asked.
     For whoever looks at it, others: the inputs that backward knows nothing of, while somebody has them; labels, scopes: the names
     that ops, or ~inputs, were given, and the modules that ops were called in.
     """
 
     __slots__ = (
-        "axes", "dtypes", "extent", "interior", "labels", "others", "output", "plan", "retained", "saved", "scalars", "scopes",
-        "shapes", "wanted",
+        "axes", "dtypes", "extent", "interior", "labels", "others", "outputs", "parts", "plan", "retained", "saved", "scalars",
+        "scopes", "shapes", "wanted",
     )  # fmt: skip
     name = "region"
 
     def __init__(
-        self, value: Value, array: Any, plan: Plan, found: Any, interior: Sequence[Value], extent: Shape,
+        self,
+        values: Sequence[Value],
+        arrays: Sequence[Any],
+        plan: Plan,
+        found: Any,
+        extent: Shape,
         axes: tuple[int, ...] | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         inputs = found.inputs
         wanted = plan.reached
-        super().__init__(value, tuple([inputs[n].node for n in wanted]))
+        super().__init__(values[0], tuple([inputs[n].node for n in wanted]))
         self.plan = plan
         self.scalars = found.scalars
         self.extent = extent
@@ -180,7 +185,7 @@ class Region(Node):
         self.shapes = [a.shape for a in inputs]
         self.dtypes = [a.dtype for a in inputs]
         self.wants_masks = plan.nonlinear or any(t is not None and t.wants_masks for t in self.targets)
-        keep, reads_output, rest = plan.needs(wanted, axes is None)
+        keep, reads, rest = plan.needs(wanted, axes is None)
         self.saved = {n: inputs[n] for n in keep}
         self.others = {n: weakref.ref(inputs[n]) for n in rest} if rest else _NOTHING
         self.labels: dict[int, str] = _NOTHING
@@ -190,27 +195,42 @@ class Region(Node):
             self.labels |= {~n: a.label for n, a in enumerate(inputs) if hasattr(a, "label")}
         if Value.scoped:
             self.scopes = {n: v.scope for n, v in enumerate(found.nodes) if hasattr(v, "scope")}
-        self.output = array if reads_output else None
-        self.interior = list(map(weakref.ref, interior))
+        self.outputs: list[Any] = [array if k in reads else None for k, array in enumerate(arrays)]
+        self.interior = list(map(weakref.ref, found.nodes))
         self.retained: dict[int, Slot] = {}
+        self.parts: list[weakref.ref[Part]] = []
+        if len(values) > 1:
+            for k, v in enumerate(values):
+                v.node = Part(self, k, v)
+                self.parts.append(weakref.ref(v.node))
 
     def vjp(self, g: Any, into: Any) -> None:
+        arrived = g if type(g) is list else [g]
         asked = [(n, to) for n, t in zip(self.wanted, self.targets, strict=True) if (to := into(t)) is not None]
         extra = into.interior(self)
-        masks = tuple([to.node.wants_masks for _, to in asked])
         request = GradientRequest(
-            tuple([n for n, _ in asked]), masks, tuple([n for n, _ in extra]), g.mask is not None, self.axes is None
+            tuple([n for n, _ in asked]),
+            tuple([to.node.wants_masks for _, to in asked]),
+            tuple([n for n, _ in extra]),
+            tuple([None if a is None else a.mask is not None for a in arrived]),
+            self.axes is None,
         )
-        into.arithmetic.region_vjp(self, self.plan.backward(request), g, asked, extra)
+        into.arithmetic.region_vjp(self, self.plan.backward(request), arrived, asked, extra)
 
     def jvp(self, arrived: Sequence[Any], arithmetic: Any) -> Any:
+        """The tangent of the output; of a region with several, a list."""
         moving = {n: t for n, t in zip(self.wanted, arrived, strict=True) if t is not None}
         plan = self.plan.tangent(tuple((n, t.mask is not None) for n, t in moving.items()), self.axes is None)
-        if plan.value is None:
+        if not any(plan.values):
             return None
         if plan.alias is not None and self.axes is None and self.shapes[plan.alias] == self.extent:
             return moving[plan.alias]
-        return arithmetic.region_jvp(self, plan, moving)
+        found = arithmetic.region_jvp(self, plan, moving)
+        return found if self.parts else found[0]
+
+    def output_node(self, k: int) -> Node | None:
+        """The node of an output, while it is there."""
+        return self.parts[k]() if self.parts else self
 
     def find(self, v: Value) -> int:
         return next(n for n, r in enumerate(self.interior) if r() is v)
@@ -218,22 +238,25 @@ class Region(Node):
     def free(self) -> None:
         super().free()
         self.saved = {}
-        self.output = None
+        self.outputs = []
 
     def default_backward(self) -> GradientPlan:
         """The plan of the usual pass: every gradient, no masks."""
         return self.plan.backward(
-            GradientRequest(self.wanted, (False,) * len(self.wanted), (), False, self.axes is None)
+            GradientRequest(
+                self.wanted, (False,) * len(self.wanted), (), (False,) * len(self.plan.dag.roots), self.axes is None
+            )
         )
 
     def kernels(self) -> list[tuple[Program, Shape, list[Any], list[Output]]]:
         """What runs it forward, and backward in the usual pass, on arrays that are contiguous: for reading."""
         inputs = [ArraySpec(s, d) for s, d in zip(self.shapes, self.dtypes, strict=True)]
-        output = ArraySpec(self.extent if self.axes is None else reduced(self.extent, self.axes, True), self.dtype)
+        shape = self.extent if self.axes is None else reduced(self.extent, self.axes, True)
+        outputs = [ArraySpec(shape, d) for d in self.plan.forward.dtypes]
         sources = [inputs[s.index] for s in self.plan.forward.sources]
-        program, arrays, sinks = usual_backward(self.plan, self.extent, self.axes, inputs, output)
+        program, arrays, sinks = usual_backward(self.plan, self.extent, self.axes, inputs, outputs)
         return [
-            (self.plan.forward, self.extent, sources, [Output(output, self.axes or ())]),
+            (self.plan.forward, self.extent, sources, [Output(a, self.axes or ()) for a in outputs]),
             (program, self.extent, arrays, sinks),
         ]
 
@@ -244,19 +267,48 @@ class Region(Node):
 
 
 def usual_backward(
-    plan: Plan, extent: Shape, axes: tuple[int, ...] | None, inputs: Sequence[Any], output: Any
+    plan: Plan, extent: Shape, axes: tuple[int, ...] | None, inputs: Sequence[Any], outputs: Sequence[Any]
 ) -> tuple[Program, list[Any], list[Output]]:
-    """What the usual pass runs for a region: every gradient stored, no masks. inputs, output: arrays, or their `ArraySpec`."""
+    """What the usual pass runs for a region: every gradient stored, no masks. inputs, outputs: arrays, or their `ArraySpec`."""
     kept_shape = extent if axes is None else reduced(extent, axes, True)
-    backward = plan.backward(GradientRequest(plan.reached, (False,) * len(plan.reached), (), False, axes is None))
+    count = len(outputs)
+    backward = plan.backward(
+        GradientRequest(plan.reached, (False,) * len(plan.reached), (), (False,) * count, axes is None)
+    )
     known: dict[Source, Any] = {Source(Kind.INPUT, n): a for n, a in enumerate(inputs)}
-    known |= {OUTPUT: output, UPSTREAM: ArraySpec(kept_shape, output.dtype)}
+    known |= {Source(Kind.OUTPUT, k): a for k, a in enumerate(outputs)}
+    known |= {Source(Kind.UPSTREAM, k): ArraySpec(kept_shape, a.dtype) for k, a in enumerate(outputs)}
     sinks = []
     for n, value, (place, _) in zip(plan.reached, backward.values, backward.places, strict=True):
         if value is not None and place is not None:
             over = summed_axes(inputs[n].shape, extent) if inputs[n].shape != extent else ()
             sinks.append(Output(ArraySpec(reduced(extent, over, True), inputs[n].dtype), over))
     return backward.program, [known[s] for s in backward.program.sources], sinks
+
+
+class Part(Node):
+    """One output of a region that has several: what arrives here waits at the region for the others."""
+
+    __slots__ = ("index",)
+    name = "region"
+
+    def __init__(self, region: Region, index: int, value: Value) -> None:
+        super().__init__(value, (region,))
+        self.index = index
+        self.slot = value.slot
+        self.wants_masks = region.wants_masks
+
+    @property
+    def region(self) -> Region:
+        region = self.targets[0]
+        assert isinstance(region, Region)
+        return region
+
+    def vjp(self, g: Any, into: Any) -> None:
+        into.gather(self.region, self.index, g)
+
+    def jvp(self, arrived: Sequence[Any], arithmetic: Any) -> Any:
+        return arrived[0][self.index]
 
 
 class Structural(Node):

@@ -11,7 +11,7 @@ from ..base.modes import set_grad_enabled
 from ..base.shapes import Shape
 from ..ops.op import cast, evaluate
 from ..ops.structural import broadcast_to
-from ..plans.program import OUTPUT, Kind, Source
+from ..plans.program import Kind, Source
 from ..plans.symbols import Sym
 from .nodes import Region
 from .value import constant, filled, held
@@ -52,8 +52,10 @@ def _kept(node: Region, names: Mapping[Sym, Source], nodes: Sequence[Sym]) -> di
     """The values that a region's symbols already have: what was saved, and interior nodes somebody still names."""
     known: dict[Sym, Any] = {}
     for s, source in names.items():
-        if source is OUTPUT and node.output is not None:
-            known[s] = Variable(held(node.output, node.device, requires_grad=True, node=node))
+        if source.kind is Kind.OUTPUT:
+            array, own = node.outputs[source.index], node.output_node(source.index)
+            if array is not None and own is not None:
+                known[s] = Variable(held(array, node.device, requires_grad=True, node=own))
         elif source.kind is Kind.INPUT and source.index in node.saved:
             known[s] = Variable(node.saved[source.index])
     for r, s in zip(node.interior, nodes, strict=False):

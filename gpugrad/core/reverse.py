@@ -78,6 +78,7 @@ class Gradients:
         self.keeps = wanted is None
         self.wanted = list(wanted or ())
         self.accumulators: dict[Node, Accumulator] = {}
+        self.gathered: dict[Node, list[Adjoint | None]] = {}
         self.needed: set[Node] = set()
         self.slots: list[Slot] = []
         self.progress = Progress()
@@ -112,8 +113,16 @@ class Gradients:
             return [(n, lambda g, slot=slot: self.deposit(slot, g)) for n, slot in region.retained.items()]  # type: ignore[misc]
         return [(w.interior[1], w.receive) for w in self.wanted if w.interior is not None and w.interior[0] is region]
 
-    def take(self, node: Node) -> Adjoint | None:
-        """What has arrived at a node, after its hooks."""
+    def gather(self, region: Region, k: int, g: Adjoint) -> None:
+        """The gradient of one output of a region that has several."""
+        if region in self.needed:
+            self.gathered.setdefault(region, [None] * len(region.parts))[k] = g
+
+    def take(self, node: Node) -> Any:
+        """What has arrived at a node, after its hooks; of a region with several outputs, a list."""
+        gathered = self.gathered.pop(node, None)
+        if gathered is not None:
+            return gathered
         to = self.accumulators.pop(node, None)
         arrived = to.adjoint() if to is not None else None
         if arrived is None or not node.hooks:
@@ -130,7 +139,7 @@ class Gradients:
             arrived = self.arithmetic.adjoint(result, None)
         return arrived
 
-    def shown(self, node: Node, g: Adjoint) -> Adjoint:
+    def shown(self, node: Node, g: Any) -> Any:
         """The gradient of a node, given to those who want it: it may then no longer be changed."""
         receivers: list[Callable[[Value], None]] = [w.receive for w in self.wanted if w.node is node]
         if self.keeps and node.slot is not None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..base import errors
 from ..base.shapes import DType, Shape
 from ..core import nodes as tape
-from ..core.value import Value
+from ..core.value import Value, held
 from ..ops.op import Op
 from ..plans.dag import Input, Scalar
 from ..plans.dag import Node as Result
@@ -163,12 +163,15 @@ class _Recorder:
             ref = weakref.ref(node.saved[n]) if n in node.saved else node.others.get(n)
             name = node.labels.get(~n, "")
             at[Input(n)] = self.input(targets.get(n), ref, node.shapes[n], node.dtypes[n], node.device, name)
+        ends: dict[Any, tape.Node | None] = {}
+        if node.axes is None:
+            ends = {root: node.output_node(k) for k, root in enumerate(dag.roots)}
         numbers = iter(node.scalars)
         for n, (s, call) in enumerate(zip(nodes, dag.calls, strict=True)):
             operands = [next(numbers) if isinstance(a, Scalar) else at[a] for a in call.operands]
-            last = node.axes is None and dag.roots[0] == Result(n)
-            name = (label if last else "") or node.labels.get(n, "")
-            ref = node.made if last else node.interior[n]
+            end = ends.get(Result(n))
+            name = (self.label(end) if end is not None else "") or node.labels.get(n, "")
+            ref = node.interior[n]
             like = node.extent, s.dtype, node.device
             at[Result(n)] = self.operation(
                 call.op.name,
@@ -179,7 +182,7 @@ class _Recorder:
                 Step(call.op),
                 name,
                 ref,
-                node if last else None,
+                end,
                 node.scopes.get(n, ""),
             )
         if node.axes is not None:
@@ -200,7 +203,11 @@ class _Recorder:
 
 def _output(node: tape.Node | None) -> Value | None:
     """The value of a node that nobody has any more, if backward reads it."""
-    array = getattr(node, "output", None)
-    return (
-        None if node is None or array is None else Value(array, node.shape, node.dtype, node.device, False, None, False)
-    )
+    array = None
+    if isinstance(node, tape.Structural):
+        array = node.output
+    elif isinstance(node, tape.Region):
+        array = node.outputs[0]
+    elif isinstance(node, tape.Part):
+        array = node.region.outputs[node.index]
+    return None if node is None or array is None else held(array, node.device)

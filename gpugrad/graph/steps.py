@@ -128,7 +128,7 @@ def _local(
     g = graph.input(np.dtype(y.dtype), True)
     m = graph.input(BOOL, False) if masked else None
     root = y if op.rule is not None else graph.expand(op, operands)
-    return operands, y, g, m, reverse(root, Adjoint(g, m), [operands[which]]).get(operands[which])
+    return operands, y, g, m, reverse({root: Adjoint(g, m)}, [operands[which]]).get(operands[which])
 
 
 def _through_op(box: Node, result: Node, which: int, arrived: Arrived, known: Values) -> Arrived | None:

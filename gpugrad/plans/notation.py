@@ -135,7 +135,7 @@ def partials(op: Op, operands: Sequence[Sym], y: Sym) -> list[Sym]:
     if op.rule is None:
         inner = graph.expand(op, operands)
         wanted = [a for a in operands if a.kind == "input"]
-        found = reverse(inner, Adjoint(graph.const(1.0), None), wanted)
+        found = reverse({inner: Adjoint(graph.const(1.0), None)}, wanted)
         return [found[a].value if a in found else graph.const(0) for a in operands]
     result = []
     for p in graph.partials(y, dtype):

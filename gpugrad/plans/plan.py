@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ..base.config import PLAN_CACHE
 from ..base.dtypes import BOOL
 from ..base.forks import survive_fork
 from .dag import Dag
-from .program import OUTPUT, UPSTREAM, UPSTREAM_MASK, Kind, Program, Source, lower, named
+from .program import Kind, Program, Source, lower, named
 from .symbols import Adjoint, Sym, forward, is_factor, reverse, symbols
 
 
 class GradientPlan:
     """The gradients of a region's inputs, as symbols (to run on tensors) and as a program (to run on arrays).
 
-    wanted: the inputs, by index, then the interior nodes asked for. values, masks: their adjoints; None for a gradient
-    that is zero everywhere, or for a mask that is not needed. alias: the upstream gradient itself, unchanged.
+    wanted: the inputs, by index, then the interior nodes asked for. upstream, upstream_masks: what arrives, by output. values, masks: the
+    adjoints of what is wanted; None for a gradient that is zero everywhere, or for a mask that is not needed. alias: the upstream gradient
+    itself, unchanged (of a region with one output; with several, everything is computed).
     """
 
     __slots__ = (
@@ -37,36 +38,39 @@ class GradientPlan:
         "nodes",
         "places",
         "upstream",
-        "upstream_mask",
+        "upstream_masks",
         "values",
     )
 
     def __init__(self, plan: Plan, request: GradientRequest) -> None:
-        nodes, inputs, (root, *_) = symbols(plan.dag)
-        graph = root.graph
+        nodes, inputs, roots = symbols(plan.dag)
+        graph = roots[0].graph
         self.nodes = nodes
-        self.upstream = graph.input(root.dtype, True)
-        self.upstream_mask = graph.input(BOOL, False) if request.masked else None
+        arrived = {k: masked for k, masked in enumerate(request.arrived) if masked is not None}
+        self.upstream = {k: graph.input(roots[k].dtype, True) for k in arrived}
+        self.upstream_masks = {k: graph.input(BOOL, False) for k, masked in arrived.items() if masked}
         wanted = [inputs[i] for i in request.inputs] + [nodes[i] for i in request.interior]
-        adjoints = reverse(root, Adjoint(self.upstream, self.upstream_mask), wanted)
+        seeds = {roots[k]: Adjoint(g, self.upstream_masks.get(k)) for k, g in self.upstream.items()}
+        adjoints = reverse(seeds, wanted)
         found = [adjoints.get(w) for w in wanted]
         self.values = [a.value if a is not None else None for a in found]
         masks = [*request.masks, *(False for _ in request.interior)]
         self.masks = [a.mask if a is not None and keep else None for a, keep in zip(found, masks, strict=True)]
-        self.alias = [a is not None and a.value is self.upstream for a in found]
+        single = len(roots) == 1
+        self.alias = [single and a is not None and a.value is self.upstream[0] for a in found]
         self.names = named(inputs)
-        self.names[self.upstream] = UPSTREAM
-        if self.upstream_mask is not None:
-            self.names[self.upstream_mask] = UPSTREAM_MASK
+        self.names |= {g: Source(Kind.UPSTREAM, k) for k, g in self.upstream.items()}
+        self.names |= {m: Source(Kind.UPSTREAM_MASK, k) for k, m in self.upstream_masks.items()}
         if request.stored:
-            self.names.setdefault(root, OUTPUT)
+            for k, root in enumerate(roots):
+                self.names.setdefault(root, Source(Kind.OUTPUT, k))
         # An alias is passed on, not computed; whatever else is asked for becomes an output of the program, in places.
         self.places: list[tuple[int | None, int | None]] = []
         outputs: list[Sym] = []
         for value, mask, alias in zip(self.values, self.masks, self.alias, strict=True):
             place: list[int | None] = [None, None]
             for k, s in enumerate((None if alias else value, mask)):
-                if s is not None and s is not self.upstream_mask:
+                if s is not None and not (single and s is self.upstream_masks.get(0)):
                     place[k] = len(outputs)
                     outputs.append(s)
             self.places.append((place[0], place[1]))
@@ -94,37 +98,40 @@ class GradientPlan:
 
 
 class TangentPlan:
-    """The tangent of a region's output, given those of some inputs: as symbols, and as a program.
+    """The tangents of a region's outputs, given those of some inputs: as symbols, and as a program.
 
-    moving: for each input with a tangent, its index, and whether that has a mask. value, mask: the tangent of the output;
-    a value of None is zero everywhere. alias: the one input whose tangent it is, unchanged.
+    moving: for each input with a tangent, its index, and whether that has a mask. values, masks: the tangents of the outputs;
+    a value of None is zero everywhere. tangents, taking: those that arrive, and their masks. alias: of a region with one output, the one
+    input whose tangent it is, unchanged.
     """
 
-    __slots__ = ("_program", "_scalars", "alias", "mask", "masks", "names", "nodes", "tangents", "value")
+    __slots__ = ("_program", "_scalars", "alias", "masks", "names", "nodes", "taking", "tangents", "values")
 
     def __init__(self, plan: Plan, moving: tuple[tuple[int, bool], ...], stored: bool) -> None:
-        nodes, inputs, (root, *_) = symbols(plan.dag)
-        graph = root.graph
+        nodes, inputs, roots = symbols(plan.dag)
+        graph = roots[0].graph
         self.nodes = nodes
         self.tangents = {n: graph.input(inputs[n].dtype, True) for n, _ in moving}
-        self.masks = {n: graph.input(BOOL, False) for n, masked in moving if masked}
-        found = forward(root, {inputs[n]: Adjoint(t, self.masks.get(n)) for n, t in self.tangents.items()})
-        self.value = found.value if found is not None else None
-        self.mask = found.mask if found is not None else None
+        self.taking = {n: graph.input(BOOL, False) for n, masked in moving if masked}
+        found = forward(roots, {inputs[n]: Adjoint(t, self.taking.get(n)) for n, t in self.tangents.items()})
+        self.values = [a.value if a is not None else None for a in found]
+        self.masks = [a.mask if a is not None else None for a in found]
         self.names = named(inputs)
         self.names |= {t: Source(Kind.TANGENT, n) for n, t in self.tangents.items()}
-        self.names |= {m: Source(Kind.MASK, n) for n, m in self.masks.items()}
+        self.names |= {m: Source(Kind.MASK, n) for n, m in self.taking.items()}
         if stored:
-            self.names.setdefault(root, OUTPUT)
-        self.alias = next((n for n, t in self.tangents.items() if t is self.value), None)
+            for k, root in enumerate(roots):
+                self.names.setdefault(root, Source(Kind.OUTPUT, k))
+        single = self.values[0] if len(roots) == 1 else None
+        self.alias = next((n for n, t in self.tangents.items() if t is single), None)
         self._scalars = len(plan.dag.scalars)
         self._program: Program | None = None
 
     @property
     def program(self) -> Program:
-        """The tangent and, if there is one, its mask."""
+        """The tangents, then the masks, of those that there are."""
         if self._program is None:
-            outputs = [s for s in (self.value, self.mask) if s is not None]
+            outputs = [s for s in (*self.values, *self.masks) if s is not None]
             self._program = lower(outputs, self.names, self._scalars)
         return self._program
 
@@ -135,8 +142,8 @@ class GradientRequest(NamedTuple):
     inputs: tuple[int, ...]  # the inputs whose gradients are wanted
     masks: tuple[bool, ...]  # for each, whether a mask is of use to whoever made it
     interior: tuple[int, ...]  # interior nodes whose adjoints are wanted too
-    masked: bool  # the upstream gradient carries a mask
-    stored: bool  # the region's output is there and need not be recomputed
+    arrived: tuple[bool | None, ...]  # for each output, whether its gradient carries a mask; None if none has arrived
+    stored: bool  # the region's outputs are there and need not be recomputed
 
 
 class Plan:
@@ -155,7 +162,7 @@ class Plan:
         self.expected: set[Any] = set()  # for which (shape, axes) its backward has been announced to the backend
         self._needs: dict[Any, Any] = {}
         _, inputs, roots = symbols(dag)
-        below = _differentiable(roots[0])
+        below = _differentiable(roots)
         self.reached = tuple(n for n, s in enumerate(inputs) if s in below)
         self.forward = lower(roots, named(inputs), len(dag.scalars))
 
@@ -176,18 +183,17 @@ class Plan:
     def nonlinear(self) -> bool:
         """Whether a local gradient may be infinite or NaN: only then does it matter which elements took part."""
         if self._nonlinear is None:
-            root = symbols(self.dag).roots[0]
             self._nonlinear = any(
                 is_factor(p)
-                for s in _differentiable(root)
+                for s in _differentiable(symbols(self.dag).roots)
                 if s.op is not None and s.op.rule is not None
-                for a, p in zip(s.args, root.graph.partials(s, s.dtype), strict=True)
+                for a, p in zip(s.args, s.graph.partials(s, s.dtype), strict=True)
                 if a.grad
             )
         return self._nonlinear
 
-    def needs(self, wanted: tuple[int, ...], stored: bool) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
-        """What backward reads: (the inputs to keep, by index; whether it reads the output; the inputs that it knows nothing of).
+    def needs(self, wanted: tuple[int, ...], stored: bool) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """What backward reads: (the inputs to keep, by index; the outputs that it reads; the inputs that it knows nothing of).
 
         Computed, not declared.
         """
@@ -196,18 +202,21 @@ class Plan:
         if found is None:
             # With masks and every interior adjoint: whatever is asked for later reads no more than this.
             interior = tuple(n for n, s in enumerate(symbols(self.dag).nodes) if s.grad)
-            sources = GradientPlan(self, GradientRequest(wanted, (True,) * len(wanted), interior, True, stored)).reads()
+            arrived = (True,) * len(self.dag.roots)
+            sources = GradientPlan(
+                self, GradientRequest(wanted, (True,) * len(wanted), interior, arrived, stored)
+            ).reads()
             keep = tuple(sorted(s.index for s in sources if s.kind is Kind.INPUT))
             rest = tuple(n for n in range(len(self.dag.inputs)) if n not in keep and n not in wanted)
-            found = keep, OUTPUT in sources, rest
+            found = keep, tuple(sorted(s.index for s in sources if s.kind is Kind.OUTPUT)), rest
             self._needs[key] = found
         return found
 
 
-def _differentiable(root: Sym) -> set[Sym]:
-    """The symbols that a gradient of `root` can flow to: not what was called under no_grad, detached or compared."""
+def _differentiable(roots: Sequence[Sym]) -> set[Sym]:
+    """The symbols that a gradient of `roots` can flow to: not what was called under no_grad, detached or compared."""
     seen: set[Sym] = set()
-    stack = [root]
+    stack = list(roots)
     while stack:
         s = stack.pop()
         if s.grad and s not in seen:

@@ -50,24 +50,19 @@ class Kind(enum.Enum):
     """What an input array of a program is to the region."""
 
     INPUT = "input"  # an input of the region, by its number
-    OUTPUT = "output"  # what the region has computed, stored
-    UPSTREAM = "upstream"  # the gradient that arrives at its output
+    OUTPUT = "output"  # what the region has computed, stored, by the output's number
+    UPSTREAM = "upstream"  # the gradient that arrives at an output, by its number
     TANGENT = "tangent"  # the tangent of an input, by the input's number
-    MASK = "mask"  # of the upstream gradient; of a tangent, by the input's number
+    UPSTREAM_MASK = "upstream mask"  # the elements of that gradient that took part
+    MASK = "mask"  # the same of a tangent, by the input's number
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an input array of a program comes from. index: the number of an input of the region; 0 where there is but one."""
+    """Where an input array of a program comes from. index: the number of an input of the region, or of an output."""
 
     kind: Kind
     index: int = 0
-
-
-# One object each: `is` tells them from the others.
-OUTPUT = Source(Kind.OUTPUT)
-UPSTREAM = Source(Kind.UPSTREAM)
-UPSTREAM_MASK = Source(Kind.MASK)
 
 
 class Instruction(NamedTuple):
@@ -223,4 +218,4 @@ def named(inputs: Sequence[Sym]) -> dict[Sym, Source]:
 def identity(dtype: DType) -> Program:
     """The program that hands its input on: how a buffer is copied, summed or added without another op."""
     s = Graph().input(dtype, False)
-    return lower([s], {s: UPSTREAM}, 0)
+    return lower([s], {s: Source(Kind.UPSTREAM)}, 0)

@@ -259,17 +259,19 @@ def is_factor(partial: Any) -> bool:
     return isinstance(partial, Sym) and partial.kind != "const" and partial.dtype not in (BOOL, bool)
 
 
-def reverse(root: Sym, seed: Adjoint, wanted: Iterable[Sym]) -> dict[Sym, Adjoint]:
-    """The adjoints of the `wanted` symbols, given the adjoint `seed` of `root`: one sweep against the order of calls.
+def reverse(seeds: Mapping[Sym, Adjoint], wanted: Iterable[Sym]) -> dict[Sym, Adjoint]:
+    """The adjoints of the `wanted` symbols, given those that arrive at some: one sweep against the order of calls.
 
     Every contribution is local gradient times upstream gradient; a symbol used twice sums what arrives.
     """
-    graph = root.graph
-    adjoints: dict[Sym, Adjoint] = {root: seed}
+    newest = max(seeds, key=lambda s: s.number)
+    graph = newest.graph
+    adjoints = dict(seeds)
     kept = set(wanted)
     found: dict[Sym, Adjoint] = {}
-    needed = _leads_to(graph.symbols[: root.number + 1], kept)
-    for s in reversed(graph.symbols[: root.number + 1]):
+    called = graph.symbols[: newest.number + 1]
+    needed = _leads_to(called, kept)
+    for s in reversed(called):
         adjoint = adjoints.pop(s, None)
         if adjoint is None:
             continue
@@ -288,14 +290,15 @@ def reverse(root: Sym, seed: Adjoint, wanted: Iterable[Sym]) -> dict[Sym, Adjoin
     return found
 
 
-def forward(root: Sym, tangents: Mapping[Sym, Adjoint]) -> Adjoint | None:
-    """The tangent of `root`, given those of some symbols below it: one sweep in the order of calls. None where it is zero.
+def forward(roots: Sequence[Sym], tangents: Mapping[Sym, Adjoint]) -> list[Adjoint | None]:
+    """The tangents of `roots`, given those of some symbols below them: one sweep in the order of calls. None where one is zero.
 
     Every contribution is local gradient times the operand's tangent.
     """
-    graph = root.graph
+    newest = max(roots, key=lambda s: s.number)
+    graph = newest.graph
     found = dict(tangents)
-    for s in graph.symbols[: root.number + 1]:
+    for s in graph.symbols[: newest.number + 1]:
         if s in found or s.kind != "op" or not s.grad or not any(a in found for a in s.args):
             continue
         for a, p in zip(s.args, graph.partials(s, s.dtype), strict=True):
@@ -303,7 +306,7 @@ def forward(root: Sym, tangents: Mapping[Sym, Adjoint]) -> Adjoint | None:
             if contribution is not None:
                 contribution = contribution.to(s.dtype)
                 found[s] = found[s].plus(contribution) if s in found else contribution
-    return found.get(root)
+    return [found.get(root) for root in roots]
 
 
 def _complementary(a: Sym, b: Sym) -> bool:

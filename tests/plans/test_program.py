@@ -15,7 +15,7 @@ from gpugrad.core.structure import structure
 from gpugrad.ops import elementwise as ew
 from gpugrad.plans.dag import Array, Call, Dag, Input, Node, Scalar
 from gpugrad.plans.plan import Plan, PlanCache, plans
-from gpugrad.plans.program import UPSTREAM, Const, Kind, Source, Temp, identity, lower, named, single
+from gpugrad.plans.program import Const, Kind, Source, Temp, identity, lower, named, single
 from gpugrad.plans.symbols import Graph, symbols
 
 FLOAT32 = np.dtype(np.float32)
@@ -101,9 +101,9 @@ def test_the_graph_is_asked_for_once_per_structure() -> None:
 def test_sources_are_what_the_arrays_are_to_the_region() -> None:
     plan = Plan(Dag((Call(ew.tanh, (Input(0),), True),), (Array(FLOAT32, True),), (), (Node(0),)))
     assert plan.forward.sources == (Source(Kind.INPUT, 0),)
-    assert plan.needs((0,), True) == ((), True, ())  # 1 - y * y
+    assert plan.needs((0,), True) == ((), (0,), ())  # 1 - y * y
     assert plan.needs((0,), False) == ((0,), False, ())
-    assert identity(FLOAT32).sources == (UPSTREAM,)
+    assert identity(FLOAT32).sources == (Source(Kind.UPSTREAM),)
 
 
 def test_a_choice_between_python_numbers_has_the_dtype_of_the_op_that_asks() -> None:
