@@ -27,9 +27,18 @@ from gpugrad.backends.cuda import nvrtc
 from gpugrad.base import gpus
 
 RESULTS = Path(__file__).parent / "results"
-ROUNDS, TURN = 7, 0.1
+ROUNDS, TURN = 7, 0.1  # how often each library has its turn, and the seconds of one
+COMPILED = True  # whether torch.compile is measured, which takes its time to compile
+BY_CUPY = True  # whether CuPy's own functions are: an emulated GPU has none
+TABLE = "| workload | gpugrad | the others | |"
 OPS = 1100  # what thousand_ops calls
 Run = Callable[[], Any]
+
+
+def settings(rounds: int, turn: float, compiled: bool = True, by_cupy: bool = True) -> None:
+    """Measure in fewer and shorter turns, or fewer libraries."""
+    global ROUNDS, TURN, COMPILED, BY_CUPY
+    ROUNDS, TURN, COMPILED, BY_CUPY = rounds, turn, compiled, by_cupy
 
 
 def backend() -> Any:
@@ -40,11 +49,11 @@ def installed(name: str) -> Any:
     """A module, if it is there and sees the GPU."""
     try:
         module = __import__(name)
-    except ImportError:
+        if name == "torch":
+            return module if module.cuda.is_available() else None
+        return module if any(d.platform == "gpu" for d in module.devices()) else None
+    except (ImportError, RuntimeError):  # the second: JAX, whose plugin finds something missing
         return None
-    if name == "torch":
-        return module if module.cuda.is_available() else None
-    return module if any(d.platform == "gpu" for d in module.devices()) else None
 
 
 def measure(runs: dict[str, Run], wait: Run) -> dict[str, float]:
@@ -84,20 +93,9 @@ def wait() -> None:
 
 def launches(run: Run) -> int:
     """How many kernels of gpugrad's a call launches."""
-    runtime = backend().runtime
-    count = [0]
-    plain = runtime.launch
-
-    def launch(*args: Any) -> None:
-        count[0] += 1
-        plain(*args)
-
-    runtime.launch = launch
-    try:
-        run()
-    finally:
-        del runtime.launch
-    return count[0]
+    before = gg.debug.counters.launches
+    run()
+    return gg.debug.counters.launches - before
 
 
 def gelu_tanh(m: Any, x: Any, b: Any) -> Any:
@@ -117,12 +115,11 @@ def everyone(
         f(gg, *ours).backward()
 
     runs: dict[str, Run] = {"gpugrad": run_ours}
-    if by_hand is not None and dtype == "float32":
+    if by_hand is not None and dtype == "float32" and BY_CUPY:
         given = [t.detach().cupy() for t in ours]
         runs["cupy, op by op"] = lambda: by_hand(backend().xp, *given)
     torch = installed("torch")
     if torch is not None:
-        torch._dynamo.reset()  # each workload is compiled for its own shapes
         theirs = [torch.tensor(a, device="cuda").to(getattr(torch, dtype)).requires_grad_() for a in arrays]
 
         def step(g: Any) -> Run:
@@ -134,7 +131,9 @@ def everyone(
             return run
 
         runs["torch eager"] = step(lambda *ts: f(torch, *ts))
-        runs["torch compile"] = step(torch.compile(lambda *ts: f(torch, *ts), dynamic=False))
+        if COMPILED:
+            torch._dynamo.reset()  # each workload is compiled for its own shapes
+            runs["torch compile"] = step(torch.compile(lambda *ts: f(torch, *ts), dynamic=False))
     jax = installed("jax")
     if jax is not None:
         g = jax.jit(jax.value_and_grad(lambda *xs: f(JaxNames, *xs), tuple(range(len(arrays)))))
@@ -161,10 +160,16 @@ def chain_by_hand(xp: Any, x: Any, y: Any, b: Any) -> Any:
     return dt * y + g * t * (s * (1 - s)), dt * x, dt
 
 
-def row(name: str, medians: dict[str, float], note: str = "") -> str:
+def row(name: str, medians: dict[str, float], floor: float, runs: dict[str, Run], note: str = "") -> str:
+    """A line of the table. floor: the seconds in which a copy moves the bytes that must be moved; 0 where they matter little."""
     ours = medians["gpugrad"]
     cells = ", ".join(f"{k} {v * 1e3:.3f} ms ({ours / v:.2f})" for k, v in medians.items() if k != "gpugrad")
-    return f"| {name} | {ours * 1e3:.3f} ms | {cells} | {note} |"
+    notes = [note] if note else []
+    if floor:
+        notes.append(f"{floor / ours:.0%} of the bandwidth of a copy")
+    count = launches(runs["gpugrad"])
+    notes.append(f"{count} launch{'es' if count != 1 else ''}")
+    return f"| {name} | {ours * 1e3:.3f} ms | {cells} | {'; '.join(notes)} |"
 
 
 def bandwidth(n: int) -> float:
@@ -174,76 +179,118 @@ def bandwidth(n: int) -> float:
     return 8 * n / measure(runs, wait)["copy"]
 
 
-def elementwise(sizes: list[int], peak: float) -> Iterator[str]:
+def chain(n: int, dtype: str, peak: float) -> str:
+    """The chain on n elements, forward and backward."""
     rng = np.random.default_rng(0)
+    runs = everyone(tanh_sigmoid, [rng.random(n, dtype=np.float32) for _ in range(3)], dtype, chain_by_hand)
+    # three inputs are read forward and backward, their gradients written
+    return row(f"chain, {n:.0e}, {dtype}", measure(runs, wait), 9 * SIZES[dtype] * n / peak, runs)
+
+
+def gelu(n: int, dtype: str, peak: float) -> str:
+    """GELU of n elements in rows of 4096 plus a bias, forward and backward."""
+    rng = np.random.default_rng(0)
+    rows = max(1, n // 4096)
+    arrays = [rng.standard_normal((rows, 4096), dtype=np.float32), rng.standard_normal(4096, dtype=np.float32)]
+    runs = everyone(gelu_tanh, arrays, dtype, None)
+    # x is read forward and backward, its gradient written; that of the bias reads x once more
+    return row(f"gelu + bias, {rows} x 4096, {dtype}", measure(runs, wait), 3 * SIZES[dtype] * rows * 4096 / peak, runs)
+
+
+SIZES = {"float32": 4, "bfloat16": 2}
+
+
+def elementwise(sizes: list[int], peak: float) -> Iterator[str]:
     for n in sizes:
-        for dtype in ("float32", "bfloat16"):
-            size = 4 if dtype == "float32" else 2
-            runs = everyone(tanh_sigmoid, [rng.random(n, dtype=np.float32) for _ in range(3)], dtype, chain_by_hand)
-            medians = measure(runs, wait)
-            share = 9 * size * n / peak / medians["gpugrad"]
-            yield row(f"chain, {n:.0e}, {dtype}", medians, f"{share:.0%} of the bandwidth of a copy; {launches(runs['gpugrad'])} launches")  # fmt: skip
-            rows = max(1, n // 4096)
-            arrays = [rng.standard_normal((rows, 4096), dtype=np.float32), rng.standard_normal(4096, dtype=np.float32)]
-            runs = everyone(gelu_tanh, arrays, dtype, None)
-            medians = measure(runs, wait)
-            # what must move: x is read forward and backward, its gradient written; that of the bias reads x once more
-            share = 3 * size * rows * 4096 / peak / medians["gpugrad"]
-            yield row(f"gelu + bias, {rows} x 4096, {dtype}", medians, f"{share:.0%} of the bandwidth of a copy; {launches(runs['gpugrad'])} launches")  # fmt: skip
+        for dtype in SIZES:
+            yield chain(n, dtype, peak)
+            yield gelu(n, dtype, peak)
 
 
-def reductions(total: int, peak: float) -> Iterator[str]:
-    torch = installed("torch")
-    for length in (10**2, 10**4, 10**6):
-        for shape, axis, name in (
-            ((max(1, total // length), length), 1, "rows of"),
-            ((length, max(1, total // length)), 0, "columns of"),
-        ):
-            x = gg.ones(shape, dtype="float32")
-            gg.wait(x)
-            given = x.cupy()
-            runs: dict[str, Run] = {
-                "gpugrad": lambda x=x, axis=axis: x.sum(axis),
-                "cupy": lambda given=given, axis=axis: given.sum(axis),
-            }
-            if torch is not None:
-                theirs = torch.ones(shape, device="cuda")
-                runs["torch eager"] = lambda theirs=theirs, axis=axis: theirs.sum(axis)
-            medians = measure(runs, wait)
-            yield row(
-                f"sum of {name} {length:.0e}",
-                medians,
-                f"{4 * x.size / peak / medians['gpugrad']:.0%} of the bandwidth of a copy",
-            )
-    x = gg.ones((total,), dtype="float32")
+def total(shape: tuple[int, ...], axis: int | None, name: str, peak: float) -> str:
+    """A sum, forward only."""
+    x = gg.ones(shape, dtype="float32")
     gg.wait(x)
-    given = x.cupy()
-    runs = {"gpugrad": lambda: x.sum(), "cupy": lambda: given.sum()}
+    runs: dict[str, Run] = {"gpugrad": lambda: x.sum(axis)}
+    if BY_CUPY:
+        given = x.cupy()
+        runs["cupy"] = lambda: given.sum(axis)
+    torch = installed("torch")
     if torch is not None:
-        theirs = torch.ones((total,), device="cuda")
-        runs["torch eager"] = lambda: theirs.sum()
-    medians = measure(runs, wait)
-    yield row(f"sum of {total:.0e}", medians, f"{4 * total / peak / medians['gpugrad']:.0%} of the bandwidth of a copy")
+        theirs = torch.ones(shape, device="cuda")
+        runs["torch eager"] = lambda: theirs.sum(axis)
+    return row(f"sum of {name}", measure(runs, wait), 4 * x.size / peak, runs)
 
 
-def overhead() -> Iterator[str]:
+def reductions(size: int, peak: float) -> Iterator[str]:
+    for length in (10**2, 10**4, 10**6):
+        other = max(1, size // length)
+        yield total((other, length), 1, f"rows of {length:.0e}", peak)
+        yield total((length, other), 0, f"columns of {length:.0e}", peak)
+    yield total((size,), None, f"{size:.0e}", peak)
+
+
+def small_ops() -> str:
+    """The overhead per op."""
     rng = np.random.default_rng(0)
     arrays = [rng.random(10) for _ in range(2)]
     runs = everyone(lambda m, x, y: thousand_ops(m, x, y).sum(), arrays, "float64", None)
-    runs = {k: v for k, v in runs.items() if k in ("gpugrad", "torch eager")}
-    medians = measure(runs, wait)
-    yield row("1,100 small ops", medians, ", ".join(f"{k} {v / OPS * 1e6:.1f} µs per op" for k, v in medians.items()))
-    params = [gg.tensor(rng.random(250_000, dtype=np.float32), requires_grad=True) for _ in range(20)]
+    medians = measure({k: v for k, v in runs.items() if k in ("gpugrad", "torch eager")}, wait)
+    per_op = ", ".join(f"{k} {v / OPS * 1e6:.1f} µs per op" for k, v in medians.items())
+    return row("1,100 small ops", medians, 0, runs, per_op)
+
+
+def adam(count: int, size: int) -> str:
+    """A step of Adam over parameters of one size."""
+    rng = np.random.default_rng(0)
+    params = [gg.tensor(rng.random(size, dtype=np.float32), requires_grad=True) for _ in range(count)]
     for p in params:
         p.grad = gg.ones_like(p)
-    runs = {"gpugrad": gg.optim.Adam(params).step}
+    runs: dict[str, Run] = {"gpugrad": gg.optim.Adam(params).step}
     torch = installed("torch")
     if torch is not None:
-        theirs = [torch.rand(250_000, device="cuda", requires_grad=True) for _ in params]
+        theirs = [torch.rand(size, device="cuda", requires_grad=True) for _ in params]
         for t in theirs:
             t.grad = torch.ones_like(t)
         runs["torch fused"] = torch.optim.Adam(theirs, fused=True).step
-    yield row("Adam, 5 million in 20", measure(runs, wait), f"{launches(runs['gpugrad'])} launch")
+    return row(f"Adam, {count} x {size:.0e}", measure(runs, wait), 0, runs)
+
+
+def training_step(batch: int, width: int) -> str:
+    """A step of training, AdamW's with it: two hidden layers, classes as labels."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.random((batch, 784), dtype=np.float32), rng.integers(0, 10, batch)
+    sizes = (784, width, width, 10)
+    net = gg.nn.Sequential(*(layer for k, size in enumerate(sizes[1:]) for layer in (gg.nn.Linear(sizes[k], size), gg.nn.ReLU())[: 2 - (k == 2)]))  # fmt: skip
+    optimizer = gg.optim.AdamW(net.parameters(), lr=1e-4)
+    given = gg.tensor(images)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        gg.nn.functional.cross_entropy(net(given), labels).backward()
+        optimizer.step()
+
+    runs: dict[str, Run] = {"gpugrad": step}
+    torch = installed("torch")
+    if torch is not None:
+        nn = torch.nn
+        other = nn.Sequential(nn.Linear(784, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 10)).cuda()  # fmt: skip
+        adamw = torch.optim.AdamW(other.parameters(), lr=1e-4, fused=True)
+        tx, ty = torch.tensor(images, device="cuda"), torch.tensor(labels, device="cuda")
+
+        def their_step() -> None:
+            adamw.zero_grad()
+            nn.functional.cross_entropy(other(tx), ty).backward()
+            adamw.step()
+
+        runs["torch eager"] = their_step
+    return row(f"training step, {batch} x 784, width {width}", measure(runs, wait), 0, runs)
+
+
+def overhead(scale: int = 1) -> Iterator[str]:
+    yield small_ops()
+    yield adam(20, 250_000 // scale)
+    yield training_step(256 // scale, 1024 // scale)
 
 
 def first_calls(count: int) -> str:
@@ -283,13 +330,12 @@ def main(rehearse: bool = False) -> str:
     if gpus.why_no_cuda() and not rehearse:
         sys.exit(f"there is no GPU to measure on: {gpus.why_no_cuda()}")
     gg.set_default_device("cuda")
-    sizes, total, count = ([2000], 10_000, 2) if rehearse else ([10**7, 10**8], 10**8, 24)
+    sizes, size, count, scale = ([2000], 10_000, 2, 64) if rehearse else ([10**7, 10**8], 10**8, 24, 1)
     if rehearse:
-        global ROUNDS, TURN
-        ROUNDS, TURN = 1, 0.0
+        settings(1, 0.0, by_cupy=False)
     peak = bandwidth(10**4 if rehearse else 10**8) if not rehearse else 1e12
     rows: list[str] = []
-    for part in (elementwise(sizes, peak), reductions(total, peak), overhead()):
+    for part in (elementwise(sizes, peak), reductions(size, peak), overhead(scale)):
         for line in part:
             rows.append(line)
             print(line, flush=True)
@@ -305,7 +351,7 @@ def main(rehearse: bool = False) -> str:
             f"than 1 means gpugrad is faster. A copy on the device moves {peak / 1e9:,.0f} GB/s; a fraction of it counts the bytes that",
             "must move: inputs read forward and backward, gradients written.",
             "",
-            "| workload | gpugrad | the others | |",
+            TABLE,
             "| --- | --- | --- | --- |",
             *rows,
             "",

@@ -1,15 +1,37 @@
 #!/usr/bin/env bash
 # On a machine with a GPU: the whole suite there, compute-sanitizer on a part of it, the benchmarks, and a report.
 #
-#   ci/gpu.sh [python]        python: one that has gpugrad[dev,peers,cuda13] (or cuda12); default: python3
+#   ci/gpu.sh [python]             everything: hours
+#   ci/gpu.sh --quick [python]     the most valuable of it, in at most 7 minutes; further options are those of ci/gpu_quick.py
 #
-# The report is benchmarks/results/gpu-check.md, that of the benchmarks benchmarks/results/cuda.md; the full output of each step is
-# kept in a folder that the report names. The status is not 0 if a step failed or could not be run.
+# python: one that has what gpugrad[dev,peers,cuda13] brings; default: python3. What it lacks is left out, and the report says so. It
+# need not have gpugrad itself, and is made by
+#
+#   python3 -m venv .venv
+#   .venv/bin/pip install -e '.[dev,peers,cuda13]'
+#
+# cuda13 where the first lines of `nvidia-smi` say "CUDA Version: 13" or more (drivers from 580 on); cuda12 where they say 12, and for
+# GPUs older than sm_75 (`nvidia-smi --query-gpu=compute_cap --format=csv` shows less than 7.5).
+#
+# The report is benchmarks/results/gpu-check.md (gpu-quick.md), that of the benchmarks benchmarks/results/cuda.md; the full output of
+# each step is kept in a folder that the report names. The status is not 0 if a step failed or could not be run. Where there is no git
+# to ask for the commit, COMMIT in the environment is put into the report.
 set -u
+quick=
+if [ "${1:-}" = --quick ]; then
+    quick=yes
+    shift
+fi
+case "${1:-}" in
+-*) options=("$@") && set -- ;;
+*) options=("${@:2}") ;;
+esac
 python=$(command -v "${1:-python3}") || { echo "there is no ${1:-python3}" >&2; exit 2; }
 python=$(cd "$(dirname "$python")" && pwd)/$(basename "$python")
 cd "$(dirname "$0")/.." || exit 2
-export PYTHONPATH=$PWD JAX_PLATFORMS=cpu XLA_PYTHON_CLIENT_PREALLOCATE=false
+export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH} XLA_PYTHON_CLIENT_PREALLOCATE=false
+[ -z "$quick" ] || exec "$python" ci/gpu_quick.py "${options[@]}"
+export JAX_PLATFORMS=cpu
 mkdir -p benchmarks/results
 report=benchmarks/results/gpu-check.md
 logs=$(mktemp -d)

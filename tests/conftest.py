@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,6 +19,9 @@ settings.register_profile("gpugrad", deadline=None, derandomize=True, print_blob
 settings.load_profile("gpugrad")
 
 
+STARTED = pytest.StashKey[float]()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuse", type=int, default=64, help="the most ops in one region")
     parser.addoption(
@@ -25,6 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption(
         "--without-pool", action="store_true", help="CuPy allocates each array by itself, for compute-sanitizer"
+    )
+    parser.addoption(
+        "--sample", type=int, default=1, metavar="N", help="run every Nth test of those that would not be skipped"
+    )
+    parser.addoption(
+        "--seconds", type=float, default=0, help="skip what has not begun by then (default: run everything)"
     )
     # not "auto", which changes executors in the middle of a test, and with it the last bits
     best = "numpy" if compiled_plans.why_not() else "native"
@@ -37,6 +47,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[STARTED] = time.monotonic()
     if config.getoption("--device") == "emulated":
         import emulator
 
@@ -47,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
         cupy.cuda.set_allocator(None)
 
 
+@pytest.hookimpl(trylast=True)  # the sample is of what -k and -m have left
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     why = gpus.why_no_cuda() if config.getoption("--device").startswith("cuda") else ""
     for item in items:
@@ -55,6 +67,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         elif config.getoption("--device") != "cpu" and "on_cpu" in getattr(item, "fixturenames", ()):
             # here, and not only in the fixture: those of a whole module come before it
             item.add_marker(pytest.mark.skip(reason="about tensors on the CPU"))
+    if config.getoption("--sample") > 1:
+        kept = [i for i in items if i.get_closest_marker("skip") is None][:: config.getoption("--sample")]
+        chosen = set(kept)
+        config.hook.pytest_deselected(items=[i for i in items if i not in chosen])
+        items[:] = kept
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    allowed = item.config.getoption("--seconds")
+    if allowed and time.monotonic() - item.config.stash[STARTED] > allowed:
+        pytest.skip("no time was left")
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,7 @@ from gpugrad.backends.cuda.backend import CupyBackend
 from gpugrad.backends.cuda.runtime import Runtime
 from gpugrad.backends.devices import Device
 from gpugrad.base import errors, gpus
+from gpugrad.base.counters import counters
 from gpugrad.codegen.cuda import entries
 
 HEADER = (Path(__file__).parent / "cuda.h").read_text()
@@ -61,7 +62,7 @@ def _key(text: str) -> str:
 
 
 class HostRuntime(Runtime):
-    """The emulated GPU. order: in which the threads of a block run. launches: how many there were."""
+    """The emulated GPU. order: in which the threads of a block run."""
 
     def __init__(self, flags: tuple[str, ...] = FLAGS) -> None:
         import cupy
@@ -71,7 +72,6 @@ class HostRuntime(Runtime):
         self.architecture = "host"
         self.flags = flags
         self.order = "ascending"
-        self.launches = 0
         self.expected: list[str] = []
         self._found: dict[tuple[str, str], Any] = {}
         cupy.cuda.set_allocator(_allocate)
@@ -125,7 +125,7 @@ class HostRuntime(Runtime):
                 self._found[text, n] = library[f"launch_{n}_{_key(text)}"]
 
     def launch(self, function: Any, text: str, grid: int, block: tuple[int, int], parameters: Any) -> None:
-        self.launches += 1
+        counters.launches += 1
         assert 0 < grid < 2**31
         assert 0 < block[0] * block[1] <= 1024
         call = _Call(grid, *block, ORDERS[self.order], ctypes.addressof(parameters))

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...base import errors
 from ...base.config import config
+from ...base.counters import counters
 from ...base.dtypes import NAMED
 from . import nvrtc
 
@@ -96,6 +97,7 @@ class Runtime:
         self, function: Any, text: str, grid: int, block: tuple[int, int], parameters: ctypes.Array[Any]
     ) -> None:
         """Launch a kernel whose one argument is a structure, given as the array of its address."""
+        counters.launches += 1
         with self.active():
             if not getattr(_bound, "devices", {}).get(self.index):
                 self._bind()
