@@ -2,7 +2,7 @@
 
 A file is kept under a name made of all that it depends on. It is written to a private folder and moved into place, so
 that any number of processes may do this at once; a digest at its end tells a damaged file from a good one, and a damaged
-one is made again.
+one is made again. Where something that cannot be replaced has the name, a folder say, the file gets another one.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import hashlib
 import itertools
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ..base import errors
@@ -25,7 +27,9 @@ from ..base import errors
 LIMIT = 256 << 20  # bytes that the folder may hold; the least recently used go first
 TRIM_EVERY = 32  # files made by a process: looking through a folder of thousands takes as long as making one
 SUFFIXES = (".so", ".cubin")  # what is kept here: libraries for the CPU, and binaries for a GPU
+NAMES = 4  # that are tried for a file, if something else has its name
 _made = itertools.count()
+_said = itertools.count()  # a process says once that nothing can be kept
 _MARK = b"gpugrad\x01"  # between a file's content and its digest
 
 
@@ -36,19 +40,20 @@ def folder() -> Path:
     Where that cannot be written, or belongs to somebody else, a folder that lives as long as the process.
     """
     given = os.environ.get("GPUGRAD_CACHE_DIR")
-    if given:
-        path = Path(given)
-    elif sys.platform == "darwin":
-        path = Path.home() / "Library" / "Caches" / "gpugrad"
-    else:
-        path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpugrad"
-    path = path.absolute() / "kernels"
-    with contextlib.suppress(OSError):
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if path.stat().st_uid == os.getuid():
-            path.chmod(0o700)
-    if _is_private(path):
-        return path
+    with contextlib.suppress(OSError, RuntimeError):  # a user without a home is a RuntimeError
+        if given:
+            path = Path(given)
+        elif sys.platform == "darwin":
+            path = Path.home() / "Library" / "Caches" / "gpugrad"
+        else:
+            path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpugrad"
+        path = path.absolute() / "kernels"
+        with contextlib.suppress(OSError):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if path.stat().st_uid == os.getuid():
+                path.chmod(0o700)
+        if _is_private(path):
+            return path
     if given:
         raise errors.cache_folder(given)
     own = Path(tempfile.mkdtemp(prefix="gpugrad-"))
@@ -80,35 +85,86 @@ def is_temporary() -> bool:
 
 
 def obtain(name: str, build: Callable[[Path], bytes]) -> Path:
-    """The intact file of this name; made if there is none. build: what makes its content, given a folder to work in."""
-    path = folder() / name
-    if intact(path):
-        return path
+    """The intact file of this name; made if there is none. build: what makes its content, given a folder to work in.
+
+    Raises DeviceError where it cannot be kept: no disk space, a limit on the size of files, a folder that cannot be written.
+    """
+    try:
+        return _obtain(name, build)
+    except OSError as e:
+        raise errors.no_storage("a compiled kernel could not be kept", str(e)) from e
+
+
+def obtain_content(name: str, build: Callable[[], bytes]) -> bytes:
+    """The content of the file of this name, which is made if there is none; where it cannot be kept, it is just made."""
+    made: list[bytes] = []
+
+    def once(place: Path) -> bytes:
+        made.append(build())
+        return made[0]
+
+    try:
+        path = _obtain(name, once)
+        return made[0] if made else path.read_bytes()[: -32 - len(_MARK)]
+    except (OSError, errors.DeviceError) as e:
+        result = made[0] if made else build()
+        _say_once(str(e))
+        return result
+
+
+def _say_once(why: str) -> None:
+    if next(_said) == 0:
+        warnings.warn(
+            f"kernels are compiled for this process alone, because they cannot be kept: {why} Make room, or name a folder that can be "
+            f"written in GPUGRAD_CACHE_DIR.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def _obtain(name: str, build: Callable[[Path], bytes]) -> Path:
+    names = [name, *(f"{k}-{name}" for k in range(1, NAMES))]
+    for n in names:
+        if intact(folder() / n):
+            return folder() / n
     if not _is_private(folder()):
         folder.cache_clear()  # somebody has cleared it away, or opened it to others: as at the start
-        path = folder() / name
     with _alone(name):
-        if not intact(path):  # another process may have made it meanwhile
-            with tempfile.TemporaryDirectory(prefix="build-", dir=folder()) as place:
-                content = build(Path(place))
-                target = Path(place, name)
-                with target.open("wb") as file:
-                    file.write(content + _MARK + _digest(content, name))
-                target.chmod(0o700)
-                target.replace(path)
-            if next(_made) % TRIM_EVERY == 0:
-                _trim()
+        for n in names:
+            if intact(folder() / n):  # another process may have made it meanwhile
+                return folder() / n
+        path = _make(names, build)
+    if next(_made) % TRIM_EVERY == 0:
+        with contextlib.suppress(OSError):
+            _trim()
     return path
 
 
-def content(path: Path) -> bytes:
-    """What `build` gave for a file."""
-    return path.read_bytes()[: -32 - len(_MARK)]
+def _make(names: Sequence[str], build: Callable[[Path], bytes]) -> Path:
+    """Build a file and move it to the first of the names that can be had."""
+    with tempfile.TemporaryDirectory(prefix="build-", dir=folder(), ignore_cleanup_errors=True) as place:
+        content = build(Path(place))
+        target = Path(place, names[0])
+        for name in names:
+            with target.open("wb") as file:
+                file.write(content + _MARK + _digest(content, name))
+            target.chmod(0o700)
+            try:
+                target.replace(folder() / name)
+            except OSError:
+                if name == names[-1]:
+                    raise
+            else:
+                return folder() / name
+    raise AssertionError("there is at least one name")
 
 
 def intact(path: Path) -> bool:
     """True if a file is there as it was written."""
     try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode) or state.st_size > LIMIT:  # reading a pipe would never end
+            return False
         content = path.read_bytes()
     except OSError:
         return False

@@ -46,6 +46,8 @@ class PlaceholderError(GpugradError, TypeError):
 class InternalError(GpugradError, RuntimeError):
     """A bug in gpugrad: a region that cannot be built or run. The message carries its source."""
 
+    brief = ""  # the message without the source, where there is a short form
+
 
 Shape = tuple[int, ...]
 
@@ -373,16 +375,28 @@ def compiler_broken(command: str, message: str) -> DeviceError:
 def compile_failed(command: str, message: str, text: str) -> InternalError:
     given = ", ".join(f"{k}={os.environ[k]!r}" for k in ("CXX", "GPUGRAD_CXXFLAGS") if os.environ.get(k))
     blame = f"{given} may be the cause; otherwise this" if given else "This"
-    return InternalError(
+    error = InternalError(
         f"a plan could not be compiled. {blame} is a bug in gpugrad, or the compiler is broken: please report it with the "
         f"text below. GPUGRAD_CPU=numpy runs without a compiler.\n{text}\n$ {command}\n{message.strip()}"
     )
+    error.brief = (
+        f"a plan could not be compiled. {blame} is a bug in gpugrad, or the compiler is broken: please report it with the text that "
+        f"GPUGRAD_CPU=native shows. The compiler says: {message.strip()[:1000] or 'nothing'}"
+    )
+    return error
 
 
 def cache_folder(path: str) -> DeviceError:
     return DeviceError(
         f"GPUGRAD_CACHE_DIR is {path!r}, but compiled kernels cannot be kept there: it must be a folder that you own and "
         f"can write to."
+    )
+
+
+def no_storage(what: str, cause: str) -> DeviceError:
+    return DeviceError(
+        f"{what}: {cause}. Compiled kernels need a place on disk: make room, name a folder on another disk in GPUGRAD_CACHE_DIR (and "
+        f"in TMPDIR, which the compiler uses), lift a limit on the size of files (ulimit -f), or use GPUGRAD_CPU=numpy."
     )
 
 
@@ -457,7 +471,9 @@ def bad_array(value: object, expected: object) -> InternalError:
 
 
 def bad_command(name: str, value: str, why: str) -> DeviceError:
-    return DeviceError(f"{name} is {value!r}, which cannot be read as a command line: {why}.")
+    return DeviceError(
+        f"{name} is {value!r}, which cannot be read as a command line: {why}. Quote it as in a shell, or use GPUGRAD_CPU=numpy."
+    )
 
 
 def missing_extra(what: str, package: str, extra: str) -> ImportError:

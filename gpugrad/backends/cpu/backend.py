@@ -7,7 +7,7 @@ looks at nothing but what the program does, so that a program that is run twice 
 
 from __future__ import annotations
 
-import functools
+import itertools
 import math
 import os
 import sys
@@ -140,12 +140,13 @@ class CpuBackend:
 
 
 class _Use:
-    """What a program has done so far: how often it ran, and its operations on elements."""
+    """What a program has done so far: how often it ran, and its operations on elements. failed: it could not be compiled."""
 
-    __slots__ = ("runs", "work")
+    __slots__ = ("failed", "runs", "work")
 
     def __init__(self) -> None:
         self.runs = self.work = 0
+        self.failed = False
 
 
 def _chosen(program: Program, shape: Shape) -> Kernel | Literal[False]:
@@ -162,23 +163,37 @@ def _chosen(program: Program, shape: Shape) -> Kernel | Literal[False]:
             use = program.executables[_Use] = _Use()
         use.runs += 1
         use.work += max(1, len(program.instructions)) * math.prod(shape)
-        if use.runs < RUNS and use.work < WORK:
+        if (use.runs < RUNS and use.work < WORK) or use.failed or _given_up:
             return False
+        try:
+            if native.why_not():
+                if os.environ.get("CXX"):  # one that was asked for by name deserves a word; that there is none does not
+                    _say_once(f"{native.why_not()}.")
+                return False
+            kernel = False if native.missing(program) else native.compiled(program)
+        except (errors.GpugradError, OSError) as e:
+            use.failed = True
+            if not (isinstance(e, errors.InternalError) and native.works()):
+                _given_up.append(True)  # the next one would fail as well, perhaps after minutes
+            _say_once(getattr(e, "brief", "") or str(e))
+            return False
+    else:
         if native.why_not():
-            _say_once()
-            return False
-    elif native.why_not():
-        raise errors.no_native(native.why_not())
-    kernel = False if native.missing(program) else Kernel(program)  # False: it cannot be compiled
+            raise errors.no_native(native.why_not())
+        kernel = False if native.missing(program) else native.compiled(program)  # False: it cannot be compiled
     program.executables[Kernel] = kernel
     return kernel
 
 
-@functools.cache
-def _say_once() -> None:
-    """A compiler that was asked for by name and is not there deserves a word; that there is none does not."""
-    if os.environ.get("CXX"):
-        warnings.warn(f"{native.why_not()}: NumPy runs all plans.", RuntimeWarning, stacklevel=2)
+_given_up: list[bool] = []  # not empty once compiling has failed under "auto" for a reason that is not one program's
+_said = itertools.count()
+
+
+def _say_once(why: str) -> None:
+    """Under "auto" a plan that cannot be compiled is no reason to stop: NumPy computes the same. But it is slower."""
+    if next(_said) == 0:
+        all_or_one = "all plans" if _given_up or native.why_not() else "the plan"
+        warnings.warn(f"NumPy runs {all_or_one} from now on, which is slower: {why}", RuntimeWarning, stacklevel=2)
 
 
 def _has_arrays(index: Any) -> bool:

@@ -27,6 +27,11 @@ FLAGS = (
     "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-fopenmp-simd", "-w",
 )  # fmt: skip
 TIMEOUT = 120.0  # seconds that a compiler may take
+NO_ROOM = (  # what compilers say (in English: LC_ALL is C for them) where not the text is to blame but the machine
+    "No space left on device", "Disk quota exceeded", "File too large", "File size limit exceeded", "Read-only file system",
+    "Cannot create temporary file", "unable to make temporary file", "Cannot allocate memory", "memory exhausted", "out of memory",
+    "Killed signal terminated program",
+)  # fmt: skip
 
 
 def _words(variable: str) -> list[str]:
@@ -118,14 +123,18 @@ def key(text: str, more: tuple[str, ...] = ()) -> str:
 def load(text: str, more: tuple[str, ...] = ()) -> ctypes.CDLL:
     """The library of a text, compiled if it is not there, with `more` flags after the usual ones.
 
-    Raises InternalError with the text if it does not compile.
+    Raises InternalError with the text if it does not compile, and DeviceError where it is the machine that stands in the way.
     """
     name = f"{key(text, more)}.so"
     path = cache.obtain(name, lambda place: _compile(text, more, place))
     with contextlib.suppress(OSError):
         return ctypes.CDLL(str(path))
     cache.discard(path)  # made for another C library than is now there: compiled again
-    return ctypes.CDLL(str(cache.obtain(name, lambda place: _compile(text, more, place))))
+    path = cache.obtain(name, lambda place: _compile(text, more, place))
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as e:  # it was loaded where it was built: a folder of a disk that is mounted noexec, say
+        raise errors.no_storage("a compiled kernel could not be loaded", str(e)) from e
 
 
 def _compile(text: str, more: tuple[str, ...], place: Path) -> bytes:
@@ -137,16 +146,27 @@ def _compile(text: str, more: tuple[str, ...], place: Path) -> bytes:
     command.append("-lm")
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT, stdin=subprocess.DEVNULL, check=False
+            command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT, stdin=subprocess.DEVNULL, check=False,
+            env={**os.environ, "LC_ALL": "C"},
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise errors.compile_failed(shlex.join(command), f"no end after {TIMEOUT:.0f} s", text) from None
     except OSError as e:
         raise errors.compiler_broken(shlex.join(compiler()), str(e)) from None
     if done.returncode:
+        said = done.stderr.splitlines()
+        cause = next((line for line in said if any(words in line for words in NO_ROOM)), "")
+        if done.returncode < 0 and not cause:
+            cause = f"it was ended by signal {-done.returncode}"
+        if cause:
+            raise errors.no_storage(f"the C++ compiler {shlex.join(compiler())!r} could not finish", cause.strip())
         raise errors.compile_failed(shlex.join(command), done.stderr, text)
     try:
         _ctypes.dlclose(ctypes.CDLL(str(target))._handle)
         return target.read_bytes()
     except OSError as e:  # it ended well, but there is no library, or none that can be loaded
+        if "failed to map segment" in str(e):  # the text is not to blame: what lies in this folder cannot be run
+            raise errors.no_storage(
+                "a compiled kernel could not be loaded (is the disk mounted noexec?)", str(e)
+            ) from e
         raise errors.compile_failed(shlex.join(command), f"{done.stderr}\n{e}", text) from None

@@ -82,6 +82,22 @@ class Kernel:
         self.many.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_longlong, ctypes.c_void_p]
 
 
+def compiled(program: Program) -> Kernel:
+    """The kernel of a program.
+
+    Raises DeviceError where the compiler or the folder of kernels does not work, InternalError for a text that does not compile.
+    """
+    try:
+        return Kernel(program)
+    except OSError as e:
+        raise errors.no_native(str(e)) from e
+
+
+def works() -> bool:
+    """True once something has been compiled and loaded: what fails after that may be a single program."""
+    return _driver.cache_info().currsize > 0
+
+
 @functools.cache
 def _driver() -> int:
     """The address of the driver, compiled on first use."""
@@ -242,17 +258,17 @@ def run_many(kernel: Kernel, scalars: Sequence[Any], work: Sequence[tuple[Shape,
 
 def describe() -> list[str]:
     """What `gpugrad info` says of this executor."""
-    reason = why_not()
-    if reason:
-        return [f"not available: {reason}"]
     try:
+        reason = why_not()
+        if reason:
+            return [f"not available: {reason}"]
         found = [f"{' '.join(compiler.compiler())}: {compiler.version()}"]
-    except errors.GpugradError as e:
+        library = "glibc's vector library" if "-DGG_LIBMVEC" in compiler.flags() else "one call per element"
+        kept = (
+            "as long as the process lives: the cache folder cannot be written"
+            if cache.is_temporary()
+            else str(cache.folder())
+        )
+    except (errors.GpugradError, OSError) as e:
         return [f"not available: {e}"]
-    library = "glibc's vector library" if "-DGG_LIBMVEC" in compiler.flags() else "one call per element"
-    kept = (
-        "as long as the process lives: the cache folder cannot be written"
-        if cache.is_temporary()
-        else str(cache.folder())
-    )
     return [*found, f"exp, sin, tanh, ...: {library}", f"kernels are kept in {kept}"]

@@ -79,10 +79,10 @@ def compile(text: str, architecture: str) -> tuple[bytes, str]:
 
 
 def binary(text: str, architecture: str) -> bytes:
-    """The binary of a text: from the folder, or compiled and kept there."""
+    """The binary of a text: from the folder, or compiled and kept there, if that is possible."""
     parts = (text, "\0".join(FLAGS), architecture, version())
     name = hashlib.sha256("\0\0".join(parts).encode()).hexdigest()[:40] + ".cubin"
-    return cache.content(cache.obtain(name, lambda place: compile(text, architecture)[0]))
+    return cache.obtain_content(name, lambda: compile(text, architecture)[0])
 
 
 class Compiler:
