@@ -22,7 +22,7 @@ from .base.modes import grad_mode
 from .coerce import as_array, as_dtype, check_array, device_among, host_data, on_host, operand
 from .core.calling import call, written
 from .core.closing import absorbing, close_together
-from .core.growing import fitting
+from .core.growing import fitting, grow
 from .core.nodes import Slot
 from .core.value import Value, held
 from .core.variable import Variable
@@ -64,7 +64,6 @@ class Tensor(Methods, Protocols, Differentiable):
 
     def __gpugrad_bind__(self, op: Any, args: Sequence[Any], params: dict[str, Any]) -> Tensor:
         values = []
-        device = None
         for a in args:
             kind = type(a)
             if kind is Tensor:
@@ -72,10 +71,8 @@ class Tensor(Methods, Protocols, Differentiable):
             elif kind is float or kind is int:
                 values.append(a)
             else:
-                if device is None:
-                    device = self.device
-                values.append(operand(a, device))
-        return Tensor(call(op, values, params))
+                values.append(operand(a, self._value.device))
+        return Tensor(grow(op, tuple(values)) if type(op) is Op else call(op, values, params))
 
     @classmethod
     def _plain(cls, v: Value) -> Tensor:

@@ -94,19 +94,22 @@ def grow(op: Op, args: tuple[Any, ...]) -> Value:
     if config._noting:
         _note(v)
     e: Any = None
+    read = []
     for a in args:
-        if type(a) is Value and a.op is not None:
+        if type(a) is Value:
+            if a.op is None:
+                read.append(id(a))
+                continue
             other = a.expression
-            while other.into is not None:
-                other = other.into
+            if other.into is not None:
+                other = other.root()
             e = other if e is None or e is other else e.merged(other)
     if e is None:
         e = Expression(0, set(), config._fuse)
+    if read:
+        e.inputs.update(read)
     v.expression = e
     e.ops += 1
-    for a in args:
-        if type(a) is Value and a.op is None:
-            e.inputs.add(id(a))
     if e.ops > e.limit or len(e.inputs) > MAX_HEAVY_INPUTS or config._fuse == 1:
         _limit(v, e)
     return v

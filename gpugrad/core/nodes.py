@@ -161,7 +161,7 @@ class Region(Node):
 
     __slots__ = (
         "axes", "dtypes", "extent", "interior", "labels", "others", "outputs", "parts", "plan", "retained", "saved", "scalars",
-        "scopes", "shapes", "wanted",
+        "scopes", "shapes", "usual", "wanted",
     )  # fmt: skip
     name = "region"
 
@@ -184,7 +184,11 @@ class Region(Node):
         self.wanted = wanted
         self.shapes = [a.shape for a in inputs]
         self.dtypes = [a.dtype for a in inputs]
-        self.wants_masks = plan.nonlinear or any(t is not None and t.wants_masks for t in self.targets)
+        self.usual = True  # no mask is asked of backward
+        for t in self.targets:
+            if t is not None and t.wants_masks:
+                self.usual = False
+        self.wants_masks = not self.usual or plan.nonlinear
         keep, reads, rest = plan.needs(wanted, axes is None)
         self.saved = {n: inputs[n] for n in keep}
         self.others = {n: weakref.ref(inputs[n]) for n in rest} if rest else _NOTHING
@@ -205,9 +209,12 @@ class Region(Node):
                 self.parts.append(weakref.ref(v.node))
 
     def vjp(self, g: Any, into: Any) -> None:
-        arrived = g if type(g) is list else [g]
         asked = [(n, to) for n, t in zip(self.wanted, self.targets, strict=True) if (to := into(t)) is not None]
         extra = into.interior(self)
+        arrived = g if type(g) is list else [g]
+        if self.usual and not extra and len(asked) == len(self.wanted) and type(g) is not list and g.mask is None:
+            into.arithmetic.region_vjp(self, self.default_backward(), arrived, asked, extra)
+            return
         request = GradientRequest(
             tuple([n for n, _ in asked]),
             tuple([to.node.wants_masks for _, to in asked]),
@@ -242,11 +249,7 @@ class Region(Node):
 
     def default_backward(self) -> GradientPlan:
         """The plan of the usual pass: every gradient, no masks."""
-        return self.plan.backward(
-            GradientRequest(
-                self.wanted, (False,) * len(self.wanted), (), (False,) * len(self.plan.dag.roots), self.axes is None
-            )
-        )
+        return self.plan.usual(self.axes is None)
 
     def kernels(self) -> list[tuple[Program, Shape, list[Any], list[Output]]]:
         """What runs it forward, and backward in the usual pass, on arrays that are contiguous: for reading."""

@@ -141,6 +141,8 @@ class Gradients:
 
     def shown(self, node: Node, g: Any) -> Any:
         """The gradient of a node, given to those who want it: it may then no longer be changed."""
+        if node.slot is None and not self.wanted:
+            return g
         receivers: list[Callable[[Value], None]] = [w.receive for w in self.wanted if w.node is node]
         if self.keeps and node.slot is not None:
             slot = node.slot

@@ -25,8 +25,10 @@ class Variable(Operators):
 
     def __gpugrad_bind__(self, op: Any, args: Sequence[Any], params: dict[str, Any]) -> Variable:
         values = [a._value if isinstance(a, Variable) else a for a in args]
-        if type(op) is not Op or any(type(a) is not Value and not isinstance(a, (int, float)) for a in values):
-            values = _constants(op, values)
+        for a in values:
+            if type(a) is not Value and not (type(op) is Op and isinstance(a, (int, float))):
+                values = _constants(op, values)
+                break
         return Variable(call(op, values, params))
 
     @property

@@ -54,15 +54,19 @@ class StructuralOp(Primitive):
 
     forward(xp, *arrays, **params) computes it; vjp(g, call, into, **params) is its reverse. linear: "jointly" in all inputs, in
     "each" of them, or "". keeps: what the derivatives read, inputs by index, "y" the output; one that is linear in each keeps,
-    for each gradient, the other inputs. moves: it only moves or sums elements, so that masks travel through it.
+    for each gradient, the other inputs. moves: it only moves or sums elements, so that masks travel through it. computes: it does
+    arithmetic, which may overflow.
     """
 
-    def __init__(self, forward: Callable[..., Any], linear: str, keeps: tuple[Any, ...], moves: bool) -> None:
+    def __init__(
+        self, forward: Callable[..., Any], linear: str, keeps: tuple[Any, ...], moves: bool, computes: bool
+    ) -> None:
         self.name = forward.__name__
         self.forward = forward
         self.linear = linear
         self.keeps = keeps
         self.moves = moves
+        self.computes = computes
         self.rule: Callable[..., Any] | None = None
         self.tangent_rule: Callable[..., Any] | None = None
         self.doc = inspect.cleandoc(forward.__doc__ or "")
@@ -88,12 +92,14 @@ TABLE: dict[str, StructuralOp] = {}
 
 
 def structural(
-    *, linear: str = "", keeps: tuple[Any, ...] = (), moves: bool = False
+    *, linear: str = "", keeps: tuple[Any, ...] = (), moves: bool = False, computes: bool | None = None
 ) -> Callable[[Callable[..., Any]], StructuralOp]:
     """Decorator: declare a structural op by its forward function. What only moves elements is linear."""
 
     def declare(forward: Callable[..., Any]) -> StructuralOp:
-        op = TABLE[forward.__name__] = StructuralOp(forward, "jointly" if moves else linear, keeps, moves)
+        op = TABLE[forward.__name__] = StructuralOp(
+            forward, "jointly" if moves else linear, keeps, moves, not moves if computes is None else computes
+        )
         return op
 
     return declare
@@ -135,7 +141,7 @@ def _broadcast_to(g, call, into, *, shape):
     into[0].add(sum_to(g, call.shapes[0]))
 
 
-@structural(moves=True)
+@structural(moves=True, computes=True)
 def collect(xp, x, *, axes, keepdims):
     "Sum over axes; logical or for booleans. (Values run this as a region, together with the expression it sums.)"
     return (xp.any if x.dtype.kind == "b" else xp.sum)(x, axis=axes, keepdims=keepdims)
@@ -241,7 +247,7 @@ def last_writers(shape, index):
     return None if winners.all() else winners
 
 
-@structural(moves=True)
+@structural(moves=True, computes=True)
 def index_add(xp, x, v, *, index):
     "A copy of x with v added at an index, every duplicate counted."
     y = x.copy()

@@ -152,12 +152,13 @@ class Plan:
     dag: what it was made from, which holds no value of any region. reached: the inputs that a gradient can flow to.
     """
 
-    __slots__ = ("_backward", "_needs", "_nonlinear", "_tangent", "dag", "expected", "forward", "reached")
+    __slots__ = ("_backward", "_needs", "_nonlinear", "_tangent", "_usual", "dag", "expected", "forward", "reached")
 
     def __init__(self, dag: Dag) -> None:
         self.dag = dag
         self._backward: dict[GradientRequest, GradientPlan] = {}
         self._tangent: dict[Any, TangentPlan] = {}
+        self._usual: dict[bool, GradientPlan] = {}
         self._nonlinear: bool | None = None
         self.expected: set[Any] = set()  # for which (shape, axes) its backward has been announced to the backend
         self._needs: dict[Any, Any] = {}
@@ -170,6 +171,15 @@ class Plan:
         found = self._backward.get(request)
         if found is None:
             found = self._backward[request] = GradientPlan(self, request)
+        return found
+
+    def usual(self, stored: bool) -> GradientPlan:
+        """What is asked for nearly always: the gradients of all inputs that have one, no masks."""
+        found = self._usual.get(stored)
+        if found is None:
+            count = len(self.reached)
+            request = GradientRequest(self.reached, (False,) * count, (), (False,) * len(self.dag.roots), stored)
+            found = self._usual[stored] = self.backward(request)
         return found
 
     def tangent(self, moving: tuple[tuple[int, bool], ...], stored: bool) -> TangentPlan:

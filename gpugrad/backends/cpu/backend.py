@@ -70,7 +70,10 @@ class CpuBackend:
         array[index] = value
 
     def call(self, op: StructuralOp, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
-        with np.errstate(all="ignore"):
+        if op.computes:
+            with np.errstate(all="ignore"):
+                result = op.forward(np, *arrays, **params)
+        else:
             result = op.forward(np, *arrays, **params)
         return np.asarray(result) if isinstance(result, np.generic) else result  # of no axes, NumPy gives a number
 
