@@ -121,11 +121,11 @@ def explain_expression(expression: str, given: Sequence[str]) -> None:
     if not explained:
         print(f"{result} = {f.item():.6g}\n")
     others = [name for name in used if name not in explained]
-    numbers = autograd.grad(f, [used[name] for name in others]) if others else ()
-    lines = [
-        f"∂{result}/∂{name} = {g.item():.6g} (by backward; give it first to see its paths)"
-        for name, g in zip(others, numbers, strict=True)
-    ]
+    sent = autograd.grad(f, [used[name] for name in others], allow_unused=True) if others else ()
+    lines = []
+    for name, g in zip(others, sent, strict=True):
+        value = 0.0 if g is None else g.item()  # None: only through ops whose derivative is 0
+        lines.append(f"∂{result}/∂{name} = {value:.6g} (by backward; give it first to see its paths)")
     lines += [
         f"∂{result}/∂{name} = 0: the expression does not depend on {name}" for name in variables if name not in used
     ]

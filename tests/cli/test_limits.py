@@ -51,6 +51,8 @@ def test_small_ones_are_written_out_whole(capsys: pytest.CaptureFixture[str]) ->
     assert "flowchart TD" in shown
     assert shown.count("∂f/∂z7 · ") >= 7
     assert "∂f/∂j = 256 (by backward; give it first to see its paths)" in shown
+    assert main(["explain", "*".join(names) + "*floor(k)", *(f"{n}=2" for n in names), "k=2.5"]) == 0
+    assert "∂f/∂k = 0 (by backward" in capsys.readouterr().out
     assert "∂f/∂q = 0: the expression does not depend on q" in shown
 
 
