@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from . import __version__
+from . import __version__, autograd
 from .backends.cpu import backend as cpu
 from .backends.cpu import native
 from .backends.cpu.pool import memory
@@ -97,24 +97,46 @@ def _result(expression: str, variables: Mapping[str, Tensor]) -> Tensor:
     return f if isinstance(f, Tensor) else tensor(f)
 
 
+SMALL = 60  # nodes: the graph is printed
+EXPLAINED = 8  # variables with their chain rule; fewer in a large graph
+LISTED = 40  # more variables with their derivative alone
+
+
 def explain_expression(expression: str, given: Sequence[str]) -> None:
-    """Print the chain rule of an expression for every variable, and its graph as Mermaid text."""
+    """Print the chain rule of an expression for its variables, and its graph as Mermaid text: a few screens at most, which say what
+    they leave out."""
     variables = _variables(given)
     f = _result(expression, variables)
-    used = f.graph().leaves if f.requires_grad else []
-    first = True
-    for name, x in variables.items():
-        if not any(n.value is x._value for n in used):
-            print(f"∂f/∂{name} = 0: the expression does not depend on {name}\n")
-            continue
-        found = explain(f, x)
-        if first:
+    graph = f.graph()
+    leaves = graph.leaves if f.requires_grad else []
+    used = {name: x for name, x in variables.items() if any(n.value is x._value for n in leaves)}
+    small = len(graph) <= SMALL
+    result = graph.root.label if used else "f"
+    explained = list(used)[: EXPLAINED if small else max(1, EXPLAINED * SMALL // len(graph))]
+    for k, name in enumerate(explained):
+        found = explain(f, used[name], max_paths=16 if small else 4)
+        if k == 0:
             print(f"{found.given()}\n")
-            first = False
         print(f"{found.chain_rule()}\n")
-    if first:
-        print(f"f = {f.item():.6g}\n")
-    print(f.graph().to_mermaid())
+    if not explained:
+        print(f"{result} = {f.item():.6g}\n")
+    others = [name for name in used if name not in explained]
+    sent = autograd.grad(f, [used[name] for name in others], allow_unused=True) if others else ()
+    lines = []
+    for name, g in zip(others, sent, strict=True):
+        value = 0.0 if g is None else g.item()  # None: only through ops whose derivative is 0
+        lines.append(f"∂{result}/∂{name} = {value:.6g} (by backward; give it first to see its paths)")
+    lines += [
+        f"∂{result}/∂{name} = 0: the expression does not depend on {name}" for name in variables if name not in used
+    ]
+    for line in lines[:LISTED]:
+        print(f"{line}\n")
+    if len(lines) > LISTED:
+        print(f"... {len(lines) - LISTED} more variables, not shown ...\n")
+    if small:
+        print(graph.to_mermaid())
+    else:
+        print(f"the graph has {len(graph)} nodes, too many to print: `gpugrad graph` with `-o graph.html` draws it")
 
 
 def draw_expression(expression: str, given: Sequence[str], out: str) -> None:
@@ -144,6 +166,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             job.add_argument(
                 "-o", "--out", default="graph.svg", help="svg, html, dot, mmd or png by its ending (default: graph.svg)"
             )
+    for stream in (sys.stdout, sys.stderr):  # a terminal that has no ∂ shows something else
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     args = parser.parse_args(argv)
     if args.command == "demo" and args.epochs < 1:
         parser.error("--epochs must be at least 1")
@@ -167,7 +192,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):  # a terminal that has no ∂ shows something else
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
     sys.exit(main())

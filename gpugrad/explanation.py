@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,8 +19,13 @@ from .core.variable import Variable
 from .graph import Graph, Node, build
 from .graph.formulas import definition, differentiable, local_gradient, shown
 from .graph.steps import Values, ones, pull, values
-from .plans.notation import latex, latex_name, number, text
+from .plans.notation import latex, latex_name, number, readable, text
 from .tensor import Tensor
+
+VARIABLES = 40  # that the text defines, and as many leaves; the others are counted
+STEPS = 16  # of a path that the text shows; the others are counted
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,9 @@ class Path:
 class Explanation:
     """What `gg.explain` returns: print it, or take it apart.
 
+    The text and the LaTeX show at most 40 variables and 16 steps of a path, and say how many they leave out; everything is in
+    the attributes. In both, a control character in a name is written as Python does, \\x00; in attributes names are as they were given.
+
     result, variable: their names. definitions: what each variable on the way is, in the names of the others. values: theirs, where
     they are known. paths: from the result to the variable. count: how many there are in all. gradient: what `backward`
     computes. total: the sum over `paths`, which is the gradient if none was left out. formula: the derivative as one line of
@@ -67,9 +75,9 @@ class Explanation:
         self.gradient = gradient
         self.formula = formula
         computed = [n for n in reversed(graph.variables) if n.kind != "leaf"]
-        self.definitions = {n.name: definition(n, text, str) for n in computed}
+        self.definitions = {n.name: definition(n, text, readable) for n in computed}
         self.values = {n.name: Tensor(v._value) for n in (*computed, *graph.leaves) if (v := known[n]) is not None}
-        self._latex = {latex_name(n.name): definition(n, latex, latex_name) for n in computed}
+        self._computed = computed
         self._element = element
 
     @property
@@ -85,27 +93,29 @@ class Explanation:
 
     def given(self) -> str:
         """What every variable is, and its value: the first part of the text."""
-        lines = [f"{name} = {t}{self._value(name)}" for name, t in self.definitions.items()]
-        lines += [f"{n.name}{self._value(n.name)}" for n in self.graph.leaves if n.name in self.values]
+        names = _cut([*self.definitions], VARIABLES)
+        lines = [f"{readable(n)} = {self.definitions[n]}{self._value(n)}" if n else _left_out(k) for n, k in names]
+        names = _cut([n.name for n in self.graph.leaves if n.name in self.values], VARIABLES)
+        lines += [f"{readable(n)}{self._value(n)}" if n else _left_out(k) for n, k in names]
         return "\n".join(lines)
 
     def chain_rule(self) -> str:
         """The paths and their sum: the second part of the text."""
-        head = f"∂{self.result}/∂{self.variable}"
+        head = f"∂{readable(self.result)}/∂{readable(self.variable)}"
         lines = []
         if not self.paths:
-            return f"{head} = 0: no path leads from {self.result} to {self.variable}"
+            return f"{head} = 0: no path leads from {readable(self.result)} to {readable(self.variable)}"
         if self.count > 1:
             lines.append(f"{head} is the sum over {self.count} paths")
             if self.count > len(self.paths):
                 lines[-1] += f", of which {len(self.paths)} are written out"
         for k, path in enumerate(self.paths, 1):
             first = f"{head} =" if self.count == 1 else f"  {k}:"
-            symbols = [f"∂{f.variable}/∂{f.operand}" for f in path.factors]
-            steps = [" · ".join(symbols), _product([f.symbol for f in path.factors], " · ")]
+            symbols = [f"∂{readable(f.variable)}/∂{readable(f.operand)}" for f in path.factors]
+            steps = [" · ".join(_steps(symbols)), _product([f.symbol for f in path.factors], " · ", STEPS)]
             factors = [f.value for f in path.factors]
             if len(factors) > 1 and all(v is not None for v in factors):
-                steps.append(" · ".join(f"({number(v)})" if v and v < 0 else number(v) for v in factors))
+                steps.append(" · ".join(_steps([f"({number(v)})" if v and v < 0 else number(v) for v in factors])))
             steps.append(self._number(path.contribution))
             lines.append(f"{first} {steps[0]}")
             lines += [f"{' ' * (len(first) - 1)}= {s}" for s in dict.fromkeys(steps[1:])]
@@ -139,9 +149,17 @@ class Explanation:
         &= -0.416147
         \\end{aligned}
         """
-        lines = [f"{name} &= {t}" for name, t in self._latex.items()]
-        chains = [r" \cdot ".join(_derivative(f.variable, f.operand) for f in p.factors) for p in self.paths]
-        products = [_product([f.latex for f in p.factors], r" \cdot ", latex=True) for p in self.paths]
+        lines = [
+            f"{latex_name(n.name)} &= {definition(n, latex, latex_name)}"
+            if n
+            else rf"&\;\;\vdots \quad \text{{({k} more variables)}}"
+            for n, k in _cut(self._computed, VARIABLES)
+        ]
+        chains = [
+            r" \cdot ".join(_steps([_derivative(f.variable, f.operand) for f in p.factors], r"\underset{%d}{\cdots}"))
+            for p in self.paths
+        ]
+        products = [_product([f.latex for f in p.factors], r" \cdot ", STEPS, latex=True) for p in self.paths]
         more = [r"\cdots"] if self.count > len(self.paths) else []
         lines.append(f"{_derivative(self.result, self.variable)} &= {' + '.join([*chains, *more]) or '0'}")
         if self.paths:
@@ -158,8 +176,24 @@ def _derivative(a: str, b: str) -> str:
     return rf"\frac{{\partial {latex_name(a)}}}{{\partial {latex_name(b)}}}"
 
 
-def _product(factors: Sequence[str], sign: str, latex: bool = False) -> str:
-    """Factors multiplied: 1 is left out, 0 is all there is."""
+def _cut(items: Sequence[T], most: int) -> list[tuple[T | None, int]]:
+    """The items in pairs with 0; of more than `most` the first and the last, and between them None with how many there are."""
+    left = len(items) - most
+    if left <= 1:  # saying that one is left out takes as much room as the one
+        return [(a, 0) for a in items]
+    return [*((a, 0) for a in items[: most // 2]), (None, left), *((a, 0) for a in items[most // 2 - most :])]
+
+
+def _left_out(count: int) -> str:
+    return f"... {count} more variables, not shown ..."
+
+
+def _steps(factors: Sequence[str], dots: str = "... %d more steps ...") -> list[str]:
+    return [dots % k if f is None else f for f, k in _cut(factors, STEPS)]
+
+
+def _product(factors: Sequence[str], sign: str, most: int | None = None, latex: bool = False) -> str:
+    """Factors multiplied: 1 is left out, 0 is all there is. most: how many are written, if not all of them."""
     if "0" in factors:
         return "0"
     left = [f for f in factors if f not in ("1", "-1")]
@@ -167,9 +201,12 @@ def _product(factors: Sequence[str], sign: str, latex: bool = False) -> str:
     if not left:
         return f"{minus}1"
     brackets = (r"\left(%s\right)" if latex else "(%s)") if minus or len(left) > 1 else "%s"
-    return minus + sign.join(
+    grouped = [
         brackets % f if " + " in f or " - " in f or f.startswith("-") or (not latex and " / " in f) else f for f in left
-    )
+    ]
+    if most:
+        grouped = _steps(grouped, r"\underset{%d}{\cdots}" if latex else "... %d more factors ...")
+    return minus + sign.join(grouped)
 
 
 @no_grad()
@@ -186,7 +223,8 @@ def explain(
     y: a tensor with a graph, not yet freed by `backward`; with many elements it needs `gradient`, the upstream gradient of its
     shape. x: a tensor that it was computed from. names: tensors by the name that they shall have. element: the index of one
     element of x, for arrays: numbers are those of that element instead of summaries. max_paths: how many paths are
-    written out; that there are more is said.
+    written out; that there are more is said. The text shows at most 40 variables and 16 steps of each path; `definitions`
+    and `paths` have all of them.
 
     Every factor is the local gradient that the op's row declares. Through a structural op it is a linear map, written D0 op(...)
     for the derivative in operand 0; the contribution of a path is composed of the vjps along it. Gradient hooks are called, as by
@@ -231,12 +269,13 @@ def explain(
     counts = _counts(graph, target)
     chains: list[Chain] = []
     paths: list[Path] = []
+    factor = functools.cache(lambda result, which: _factor(result, which, known))  # paths share most of their steps
     for chain, arrived in _paths(graph.root, target, counts, known, Arrived(Variable(seed))):
         if len(paths) == max_paths:
             break
         chains.append(chain)
         contribution = Tensor(arrived.value._value) if arrived is not None else x.detach() * 0
-        paths.append(Path(tuple(_factor(result, which, known) for result, which in chain), contribution))
+        paths.append(Path(tuple(factor(result, which) for result, which in chain), contribution))
     formula = None
     if counts[graph.root] == len(paths) and all(
         n.kind == "leaf" or n.operation.step.op is not None for n in graph.variables
@@ -260,15 +299,20 @@ def _paths(
     root: Node, target: Node, counts: dict[Node, int], known: Values, seed: Arrived
 ) -> Iterator[tuple[Chain, Arrived | None]]:
     """Every path with the gradient that it brings to the target; None for one through an op whose derivative is 0."""
-    stack: list[tuple[Node, Chain, Arrived | None]] = [(root, [], seed)]
+    # Of each variable on the way: the chain down to it, the last step first, as pairs (step, the chain above it).
+    stack: list[tuple[Node, Any, Arrived | None]] = [(root, None, seed)]
     while stack:
-        n, chain, arrived = stack.pop()
+        n, way, arrived = stack.pop()
         if n is target:
-            yield chain, arrived
+            chain: Chain = []
+            while way is not None:
+                step, way = way
+                chain.append(step)
+            yield chain[::-1], arrived
             continue
         for k, a in reversed(differentiable(n)):
             if counts[a]:
-                stack.append((a, [*chain, (n, k)], None if arrived is None else pull(n, k, arrived, known)))
+                stack.append((a, ((n, k), way), None if arrived is None else pull(n, k, arrived, known)))
 
 
 def _factor(result: Node, which: int, known: Values) -> Factor:
@@ -278,12 +322,13 @@ def _factor(result: Node, which: int, known: Values) -> Factor:
     if all(math.prod(n.shape) == 1 for n in (operand, result)):
         sent = pull(result, which, ones(result), known)
         local = 0.0 if sent is None else float(Tensor(sent.value._value).item())
-    symbol, formula = local_gradient(result, which, text, str), local_gradient(result, which, latex, latex_name)
+    symbol, formula = local_gradient(result, which, text, readable), local_gradient(result, which, latex, latex_name)
     return Factor(result.name, operand.name, symbol, formula, local)
 
 
 def _python(chain: Chain) -> str:
     """The product of a path's local gradients as Python, every number with all of its digits."""
     return _product(
-        [local_gradient(result, which, functools.partial(text, digits=None), str) for result, which in chain], " * "
+        [local_gradient(result, which, functools.partial(text, digits=None), readable) for result, which in chain],
+        " * ",
     )

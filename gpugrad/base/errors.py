@@ -187,7 +187,10 @@ def graph_gone(op: str) -> GraphError:
 
 def bad_expression(text: str, place: int, message: str) -> InputError:
     start = max(0, min(place - 40, len(text) - 80))  # a window of a long one
-    shown = f"{'...' if start else ''}{text[start : start + 80]}{'...' if len(text) > start + 80 else ''}"
+    window = "".join(
+        c if c.isprintable() else "?" for c in text[start : start + 80]
+    )  # as wide as it was: the caret is below
+    shown = f"{'...' if start else ''}{window}{'...' if len(text) > start + 80 else ''}"
     return InputError(f"{message}\n    {shown}\n    {' ' * (place - start + (3 if start else 0))}^")
 
 

@@ -94,7 +94,7 @@ class Graph:
         for n in self.nodes:
             if n.is_variable and n.name == name:
                 return n
-        raise KeyError(f"no variable is called {name!r}: there are {', '.join(n.name for n in self.variables[:20])}")
+        raise KeyError(f"no variable is called {name!r}: there are {', '.join(n.label for n in self.variables[:20])}")
 
     def to_mermaid(self) -> str:
         """Mermaid text, as GitHub and many editors show it.
@@ -197,7 +197,7 @@ class Graph:
             f"{count(len(self.variables), 'variable', 'variables')} ({count(len(self.leaves), 'leaf', 'leaves')})",
             count(regions, "region", "regions"),
         ]
-        return f"Graph of {self.root.name}: {', '.join(parts)}"
+        return f"Graph of {self.root.label}: {', '.join(parts)}"
 
 
 def _png(picture: str) -> bytes:

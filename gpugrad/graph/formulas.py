@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..plans.notation import expression, latex_word, literal, number, partials, text
+from ..plans.notation import expression, latex_name, latex_word, literal, number, partials, readable, text
 from ..plans.symbols import Sym
 from .nodes import Node
 
+OPERANDS = 16  # of a structural op that are written out
+
 Write = Callable[..., str]  # text or latex, of a symbol and the names of others
-Name = Callable[[str], str]  # how a variable's name is written
+Name = Callable[[str], str]  # how a variable's name is written: readable or latex_name
 
 
 def differentiable(result: Node) -> list[tuple[int, Node]]:
@@ -29,8 +31,12 @@ def definition(n: Node, write: Write, name: Name) -> str:
         _, y, names = _symbols(n, name)
         del names[y]
         return write(y, names)
-    head = rf"\operatorname{{{latex_word(box.op)}}}" if name is not str else box.op
-    return f"{head}({', '.join(name(a.name) for a in box.operands if isinstance(a, Node))})"
+    head = rf"\operatorname{{{latex_word(box.op)}}}" if name is latex_name else readable(box.op)
+    operands = [name(a.name) for a in box.operands if isinstance(a, Node)]
+    if len(operands) > OPERANDS:
+        more = f"... {len(operands) - OPERANDS} more ..."
+        operands[OPERANDS // 2 : -OPERANDS // 2] = [rf"\text{{{more}}}" if name is latex_name else more]
+    return f"{head}({', '.join(operands)})"
 
 
 def local_gradient(result: Node, which: int, write: Write, name: Name) -> str:
@@ -42,7 +48,7 @@ def local_gradient(result: Node, which: int, write: Write, name: Name) -> str:
     box = result.operation
     operand = box.operands[which]
     assert isinstance(operand, Node)
-    in_latex = name is not str
+    in_latex = name is latex_name
     if box.step.op is None:
         place = str(which) if len(box.operands) > 1 else ""
         return f"{f'D_{{{place}}}' if in_latex else f'D{place}'} {definition(result, write, name)}"
@@ -69,7 +75,7 @@ def _symbols(result: Node, name: Name) -> tuple[list[Sym], Sym, dict[Sym, str]]:
 
 def sentence(n: Node) -> str:
     """A variable and its definition as one line of text."""
-    return n.name if n.kind == "leaf" else f"{n.name} = {definition(n, text, str)}"
+    return n.label if n.kind == "leaf" else f"{n.label} = {definition(n, text, readable)}"
 
 
 def shown(v: Any) -> str:

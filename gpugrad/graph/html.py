@@ -12,7 +12,7 @@ from typing import Any
 from ..base.modes import no_grad
 from ..core.closing import close
 from ..core.variable import Variable
-from ..plans.notation import text
+from ..plans.notation import readable, text
 from .fold import Group, View, views
 from .formulas import differentiable, local_gradient, sentence, shown
 from .nodes import Node
@@ -32,7 +32,7 @@ def page(nodes: Sequence[Node], with_values: bool | None) -> str:
     size = sum(math.prod(n.shape) for n in nodes if n.is_variable)
     computed = size <= ELEMENTS if with_values is None else with_values
     root = nodes[-1]
-    pictures = views(nodes, f"graph of {root.name}")
+    pictures = views(nodes, f"graph of {root.label}")
     found: dict[str, Any] = {str(n.number): _about(n) for n in nodes}
     if computed:
         _numbers(nodes, found)
@@ -42,7 +42,7 @@ def page(nodes: Sequence[Node], with_values: bool | None) -> str:
         else f"Values were not computed: the variables have {size:,} elements. to_html(values=True) computes them."
     )
     data = {
-        "root": root.name,
+        "root": root.label,
         "nodes": found,
         "views": [_view(k, pictures) for k in range(len(pictures))],
         "note": note,
@@ -56,13 +56,13 @@ def _view(here: int, every: Sequence[View]) -> dict[str, Any]:
     opens = [w for w, other in enumerate(every) if other.parent == here]
     groups = [n for n in v.nodes if isinstance(n.step, Group)]
     return {
-        "title": v.title, "parent": v.parent, "svg": draw(v.nodes), "order": [n.number for n in v.nodes],
-        "groups": {str(n.number): {"view": w, "title": n.op} for n, w in zip(groups, opens, strict=True)},
+        "title": readable(v.title), "parent": v.parent, "svg": draw(v.nodes), "order": [n.number for n in v.nodes],
+        "groups": {str(n.number): {"view": w, "title": n.label} for n, w in zip(groups, opens, strict=True)},
     }  # fmt: skip
 
 
 def _about(n: Node) -> dict[str, Any]:
-    about = {"title": n.label, "kind": n.kind, "what": describe(n), "module": n.module}
+    about = {"title": n.label, "kind": n.kind, "what": describe(n), "module": readable(n.module)}
     if n.is_variable:
         about["sentence"] = sentence(n)
     return about
@@ -92,12 +92,12 @@ def _numbers(nodes: Sequence[Node], found: dict[str, Any]) -> None:
             local = pull(n, k, ones(n), known) if n.operation.step.op is not None else None
             product = sent[n, k]
             edges.append({
-                "operand": a.name, "symbol": local_gradient(n, k, text, str), "local": _host(local.value) if local else "",
+                "operand": a.label, "symbol": local_gradient(n, k, text, readable), "local": _host(local.value) if local else "",
                 "product": _host(product.value) if product else "0",
             })  # fmt: skip
         found[str(n.number)]["by"] = n.operation.number
         found[str(n.operation.number)] |= {
             "edges": edges,
             "upstream": found[str(n.number)]["upstream"],
-            "result": n.name,
+            "result": n.label,
         }

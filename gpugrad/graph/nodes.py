@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..base.shapes import DType, Shape
+from ..plans.notation import readable
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -50,12 +51,13 @@ class Node:
 
     @property
     def label(self) -> str:
-        """What is written on it: a variable's name, or an operation with the numbers it takes."""
+        """What is written on it: a variable's name, or an operation with the numbers it takes. Control characters as Python writes them."""
         if self.is_variable:
-            return self.name
+            return readable(self.name)
+        op = readable(self.op)
         if all(isinstance(a, Node) for a in self.operands):
-            return self.op
-        return f"{self.op}({', '.join('·' if isinstance(a, Node) else f'{a:.6g}' for a in self.operands)})"
+            return op
+        return f"{op}({', '.join('·' if isinstance(a, Node) else f'{a:.6g}' for a in self.operands)})"
 
 
 def edges(nodes: Iterable[Node]) -> list[Edge]:

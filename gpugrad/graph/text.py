@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from .nodes import Node, edges
@@ -27,7 +28,9 @@ def mermaid(nodes: Sequence[Node]) -> str:
     """Mermaid text, as GitHub and many editors show it."""
     lines = ["flowchart TD"]
     for n in nodes:
-        text = "".join(c if c.isalnum() or c in "._" else f"#{ord(c)};" for c in n.label)
+        # letters beyond ASCII are not known to all readers of Mermaid, and "end" is a word of its own in any place
+        text = "".join(c if c.isascii() and (c.isalnum() or c in "._") else f"#{ord(c)};" for c in n.label)
+        text = re.sub(r"\bend\b", "#101;nd", text)
         lines.append(f"    n{n.number}{f'(({text}))' if n.is_variable else f'[{text}]'}:::{style(n)}")
     lines += [f"    n{e.source.number} --> n{e.target.number}" for e in edges(nodes)]
     used = {style(n) for n in nodes}
@@ -40,7 +43,9 @@ def dot(nodes: Sequence[Node]) -> str:
     lines = ["digraph gpugrad {", "    rankdir=TB"]
     regions: dict[int | None, list[str]] = {}
     for n in nodes:
-        text = n.label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        text = (
+            n.label.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
+        )  # Graphviz reads entities of HTML
         regions.setdefault(n.region, []).append(f'n{n.number} [label="{text}", {DOT[style(n)]}]')
     for region, members in sorted(regions.items(), key=lambda r: -1 if r[0] is None else r[0]):
         if region is None:

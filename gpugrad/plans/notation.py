@@ -96,10 +96,22 @@ def latex(s: Sym, names: Mapping[Sym, str]) -> str:
     return rf"{head}\left({', '.join(parts)}\right)"
 
 
+def readable(name: str) -> str:
+    """A name as it is shown: what has no shape of its own (control characters, half of a surrogate pair) as Python writes it.
+
+    Whatever is left is a character that XML, JSON and UTF-8 know.
+
+    >>> from gpugrad.plans.notation import readable
+    >>> print(readable("a\\x00b \\ud800"))
+    a\\x00b \\ud800
+    """
+    return name if name.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
+
+
 def latex_word(name: str) -> str:
     """Letters and signs as LaTeX shows them in running text."""
-    special = {"\\": r"\backslash{}", "~": r"\sim{}", "^": r"\hat{}"}
-    return "".join(special.get(c, f"\\{c}" if c in "_#$%&{}" else c) for c in name)
+    special = {"\\": r"\backslash{}", "~": r"\sim{}", "^": r"\hat{}", " ": r"\ "}
+    return "".join(special.get(c, f"\\{c}" if c in "_#$%&{}" else c) for c in readable(name))
 
 
 def latex_name(name: str) -> str:

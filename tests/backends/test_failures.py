@@ -232,10 +232,9 @@ def test_a_binary_for_a_gpu_is_used_where_it_cannot_be_kept(tmp_path: Path, monk
     assert cache.obtain_content("a.cubin", build) == b"binary"
     assert cache.obtain_content("a.cubin", build) == b"binary"
     assert len(made) == 1
-    monkeypatch.setattr(cache, "_make", lambda names, build: (build(tmp_path), open(tmp_path / "no" / "such"))[1])
+    monkeypatch.setattr(cache, "_make", lambda names, build: (build(tmp_path), os.stat(tmp_path / "no" / "such"))[1])
     monkeypatch.setattr(cache, "_said", iter([0, 1]))
-    with pytest.warns(RuntimeWarning, match="cannot be kept") as caught:
+    with pytest.warns(RuntimeWarning, match="cannot be kept"):
         assert cache.obtain_content("b.cubin", build) == b"binary"
-        assert cache.obtain_content("c.cubin", build) == b"binary"
-    assert len(caught) == 1
+    assert cache.obtain_content("c.cubin", build) == b"binary"  # said once: a second warning would be an error
     assert len(made) == 3
