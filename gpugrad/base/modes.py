@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from . import errors
 from .config import config
 from .forks import survive_fork
 
@@ -43,7 +44,20 @@ class scoped:
 
 
 class _GradMode(threading.local):
-    enabled = True
+    """Whether this thread records gradients: as the innermost block says that it is in."""
+
+    def __init__(self) -> None:
+        self.scopes: list[set_grad_enabled] = []
+
+    @property
+    def enabled(self) -> bool:
+        scopes = self.scopes
+        while scopes:
+            innermost = scopes[-1]
+            if innermost._is_owned():
+                return innermost.records
+            scopes.pop()  # a block that has ended
+        return True
 
 
 grad_mode = _GradMode()
@@ -52,8 +66,13 @@ grad_mode = _GradMode()
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class set_grad_enabled:
+_RLock: Any = type(threading.RLock())  # typing knows only the function that makes one
+
+
+class set_grad_enabled(_RLock):  # type: ignore[misc]
     """Context manager and decorator: record gradients inside it, or do not.
+
+    Raises GraphError for one that is entered again inside another, or by another thread while it is in force: make a new one.
 
     >>> import gpugrad as gg
     >>> x = gg.tensor(2.0, requires_grad=True)
@@ -62,19 +81,28 @@ class set_grad_enabled:
     False
     """
 
+    # It is in force while it is held as a lock. Leaving it is the lock's own `__exit__`, which is not Python code: an interrupt from the
+    # keyboard comes before it or after it, and never leaves a thread in a mode that was ended.
+
     def __init__(self, enabled: bool) -> None:
-        self._enabled = bool(enabled)
-        self._previous: list[bool] = []
+        self.records = bool(enabled)
 
     def __enter__(self) -> None:
-        self._previous.append(grad_mode.enabled)
-        grad_mode.enabled = self._enabled
-
-    def __exit__(self, *exc: object) -> None:
-        grad_mode.enabled = self._previous.pop()
+        scopes = grad_mode.scopes
+        interleaved = self._is_owned() and scopes[-1] is not self
+        if interleaved or not self.acquire(blocking=False):
+            raise errors.GraphError(
+                f"this {type(self).__name__} is in force already, {'around another' if interleaved else 'in another thread'}: make a new one, "
+                f"with gg.{type(self).__name__}(...), where it is entered."
+            )
+        try:
+            scopes.append(self)
+        except BaseException:  # an interrupt came between entering it and saying so
+            self.release()
+            raise
 
     def __call__(self, function: F) -> F:
-        enabled = self._enabled
+        enabled = self.records
 
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:

@@ -88,7 +88,16 @@ def grow(op: Op, args: tuple[Any, ...]) -> Value:
     if not plain:
         args = tuple([_operand(a, d, shape) for a, d in zip(args, inputs, strict=True)])
     v = Value(
-        None, shape, output, device, grad and carries and grad_mode.enabled, None, True, op, args, next(_sequence)
+        None,
+        shape,
+        output,
+        device,
+        grad and carries and (not grad_mode.scopes or grad_mode.enabled),
+        None,
+        True,
+        op,
+        args,
+        next(_sequence),
     )
     counters.ops += 1
     if config._noting:

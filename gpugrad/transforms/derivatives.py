@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from ..backends.cpu.pool import is_whole
-from ..backends.devices import default_device
 from ..base import errors
 from ..base.frames import user_place
 from ..base.modes import enable_grad, grad_mode
@@ -29,7 +28,7 @@ from ..core.forward import forward
 from ..core.nodes import Leaf, reachable
 from ..core.reverse import gradients_in
 from ..core.value import Value, filled
-from ..functions.creation import asarray, tensor, zeros
+from ..functions.creation import tensor, zeros
 from ..functions.reductions import sum
 from ..functions.shaping import reshape, stack
 from ..tensor import Tensor
@@ -83,17 +82,8 @@ def _map(function: Callable[[Any], Any], tree: Any) -> Any:
 
 
 def _as_input(name: str, a: Any) -> Tensor:
-    """An argument as a tensor; an array is shared, since nothing that is made of it outlives the call unread."""
-    if isinstance(a, Tensor):
-        t = a
-    elif type(a) in (int, bool):
-        t = tensor(float(a))
-    else:
-        t = (
-            asarray(a)
-            if isinstance(a, np.ndarray) and default_device().name == "cpu" and a.dtype.isnative
-            else tensor(a)
-        )
+    """An argument as a tensor. An array is copied, once: what is recorded of it may be read when the array has changed."""
+    t = a if isinstance(a, Tensor) else tensor(float(a) if type(a) in (int, bool) else a)
     if not is_float(t.dtype):
         raise errors.transform_needs_floats(name, t.dtype)
     return t
@@ -169,7 +159,8 @@ class _Call:
     def _own(self, t: Tensor) -> Tensor:
         """An input that nobody else has: a copy on the tape of what is recorded, of a new leaf otherwise."""
         if not (self.recorded and t.requires_grad):
-            t = t.detach().copy().requires_grad_()
+            t = Tensor(t._alias())  # the same buffer: values do not change
+            t._become_leaf()
             self._made.add(t._value.node)
         return t.copy()
 
