@@ -39,7 +39,7 @@ class WriteError(GpugradError, RuntimeError):
     """A write that would have been lost, or would have made a gradient wrong."""
 
 
-class PlaceholderError(GpugradError, TypeError):
+class PlaceholderError(GpugradError, RuntimeError):
     """Something of one tensor was asked of a placeholder that stands for many."""
 
 

@@ -102,6 +102,8 @@ class _Job:
         self.plan = plans.get(found)
         self.axes = axes
         self.extent = extent = root.shape
+        if type(extent) is not tuple:  # that of a placeholder
+            raise errors.placeholder_read()
         backend = root.device.backend
         if axes is None:
             self.outputs = roots
