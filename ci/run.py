@@ -52,7 +52,7 @@ def install(extra: str) -> None:
 
 
 def wheel() -> None:
-    """A wheel installs one package, and the kernels travel inside it."""
+    """A wheel installs one package; the kernels and the types travel inside it."""
     with tempfile.TemporaryDirectory() as folder:
         run(PYTHON, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "-w", folder, ".")
         (path,) = Path(folder).glob("*.whl")
@@ -62,6 +62,9 @@ def wheel() -> None:
         texts = ("prelude.h", "host.h", "layout.h", "sums.h", "host.cpp", "cuda.cuh", "reduce.cuh", "scan.cuh")
         assert {f"gpugrad/kernels/{name}" for name in texts} <= set(names)
         assert {"gpugrad/py.typed", "gpugrad/graph/page.html"} <= set(names)
+        stubs = {f"gpugrad/{p.relative_to(ROOT / 'gpugrad').as_posix()}" for p in (ROOT / "gpugrad").rglob("*.pyi")}
+        assert stubs
+        assert stubs <= set(names)
 
 
 def test(arguments: list[str]) -> None:

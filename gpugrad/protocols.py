@@ -13,13 +13,12 @@ from .base import errors
 from .coerce import on_host
 from .core.variable import Variable
 from .interop import Leaving
-from .ops import elementwise as ew
-from .ops.op import TABLE
+from .ops.op import NAMES
 
-UFUNCS: dict[Any, Callable[..., Any]] = {op.numpy: op for op in TABLE.values() if op.is_ufunc}
-FUNCTIONS: dict[Any, Callable[..., Any]] = {}  # NumPy's function: gpugrad's; entered where those are defined (NEP 18)
-REDUCTIONS: dict[Any, Callable[..., Any]] = {}  # the ufunc whose `reduce` it is: gpugrad's function
-_CUPY_NAMES = {"true_divide": ew.divide, "abs": ew.absolute}
+# NumPy's function: gpugrad's, entered where that is defined.
+UFUNCS: dict[Any, Callable[..., Any]] = {}
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+REDUCTIONS: dict[Any, Callable[..., Any]] = {}  # by the ufunc whose `reduce` it is
 
 # They ask for nothing but shapes and dtypes, and always answer.
 _QUESTIONS = {
@@ -73,7 +72,7 @@ class Protocols(Leaving):
     def __cupy_override_elementwise_kernel__(self, kernel: Any, *args: Any, **kwargs: Any) -> Any:
         """What CuPy calls when one of its functions is given a tensor."""
         name = getattr(kernel, "name", str(kernel)).removeprefix("cupy_").removeprefix("cupyx_scipy_special_")
-        op = TABLE.get(name) or _CUPY_NAMES.get(name)
+        op = NAMES.get(name)
         if kwargs or op is None or len(args) != op.arity:
             detail = f" with {', '.join(f'{k}=' for k in sorted(kwargs))}" if kwargs else ""
             raise errors.function_refused(f"cupy.{name}{detail}", False)
@@ -135,8 +134,3 @@ def _into(out: Any, result: Any, name: str) -> Any:
         result = on_host(result)
     np.copyto(out, result, casting="same_kind")
     return out
-
-
-def enter(numpy_function: Any, function: Callable[..., Any]) -> None:
-    """Let a function of NumPy's be one of gpugrad's on tensors."""
-    (UFUNCS if isinstance(numpy_function, np.ufunc) else FUNCTIONS)[numpy_function] = function

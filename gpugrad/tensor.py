@@ -305,7 +305,7 @@ class View(Tensor):
     __slots__ = ()
 
     @property
-    def _value(self) -> Value:  # type: ignore[override]
+    def _value(self) -> Value:
         kind, place, sources = self._origin
         for ref, writes in sources:
             source = ref()

@@ -8,29 +8,25 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ..base import errors
-from ..functions.elementwise import clip, gelu, power, where
-from ..functions.table import ELEMENTWISE
-from ..ops import elementwise as ew
-from ..ops.op import TABLE, Op, evaluate
+from ..functions.face import PUBLIC
+from ..ops.op import NAMES, Op, evaluate
 from ..tensor import Tensor
 
 LENGTH = 2000  # characters of an expression
 DEPTH = 100  # levels of nesting
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    name: f
-    for name, f in {**ELEMENTWISE, "clip": clip, "gelu": gelu, "power": power, "where": where}.items()
-    if "bitwise" not in name and "shift" not in name and name != "invert"
-}  # those of real numbers
-_OPERATORS: dict[type, Op] = {
-    ast.Add: ew.add, ast.Sub: ew.subtract, ast.Mult: ew.multiply, ast.Div: ew.divide, ast.FloorDiv: ew.floor_divide, ast.Mod: ew.remainder,
-    ast.Pow: ew.power, ast.UAdd: ew.positive, ast.USub: ew.negative, ast.Lt: ew.less, ast.LtE: ew.less_equal, ast.Gt: ew.greater,
-    ast.GtE: ew.greater_equal, ast.Eq: ew.equal, ast.NotEq: ew.not_equal,
+# The ops of real numbers by name, and by the sign that Python has for them.
+FUNCTIONS: dict[str, Op] = {n: op for n, op in NAMES.items() if op.public and op.takes(np.dtype(float))}
+_SIGNS: dict[str, Op] = {op.infix: op for op in FUNCTIONS.values() if op.infix and op.arity == 2}
+_PREFIXES: dict[str, Op] = {op.infix: op for op in FUNCTIONS.values() if op.infix and op.arity == 1}
+_GRAMMAR: dict[type, str] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**", ast.UAdd: "+", ast.USub: "-",
+    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
 }  # fmt: skip
 
 
@@ -139,10 +135,10 @@ class _Reader:
         return f" (did you mean {near[0]!r}?)" if near else ""
 
     def apply(self, node: Any, sign: Any, operands: list[Any]) -> Any:
-        op = _OPERATORS.get(type(sign))
+        op = (_SIGNS if len(operands) == 2 else _PREFIXES).get(_GRAMMAR.get(type(sign), ""))
         if op is None:
             raise self.at(node, f"the operator {type(sign).__name__.lower()} is not one for real numbers")
-        return self.run(node, FUNCTIONS[op.name], op, operands)
+        return self.run(node, op, operands)
 
     def call(self, node: ast.Call, depth: int) -> Any:
         if not isinstance(node.func, ast.Name):
@@ -152,16 +148,16 @@ class _Reader:
             raise self.at(node, f"there is no function {name!r}{self.close(name, FUNCTIONS)}")
         if node.keywords:
             raise self.at(node, f"{name} takes its arguments by position here")
-        op = TABLE["absolute" if name == "abs" else name]
+        op = FUNCTIONS[name]
         if not op.arity - len(op.defaults) <= len(node.args) <= op.arity:
             raise self.at(node, f"{name} takes {op.arity} argument{'s' if op.arity > 1 else ''}, not {len(node.args)}")
-        return self.run(node, FUNCTIONS[name], op, [self.value(a, depth + 1) for a in node.args])
+        return self.run(node, op, [self.value(a, depth + 1) for a in node.args])
 
-    def run(self, node: Any, function: Callable[..., Any], op: Op, args: list[Any]) -> Any:
+    def run(self, node: Any, op: Op, args: list[Any]) -> Any:
         try:
             if all(isinstance(a, float) for a in args) and len(args) == op.arity:
                 with np.errstate(all="ignore"):  # numbers among themselves are a number
                     return float(evaluate(op, [np.float64(a) for a in args]))
-            return function(*args)
+            return PUBLIC[op.name](*args)
         except (errors.GpugradError, TypeError) as e:
             raise self.at(node, str(e).split("\n")[0]) from None

@@ -161,8 +161,8 @@ class Gradients:
 
     def deliver(self, leaves: Sequence[tuple[Leaf, Adjoint | None]]) -> None:
         """The end of the way: into the slots of the leaves, or to whoever wants them."""
-        for slot in self.slots:
-            slot.progress = self.progress
+        for reached in self.slots:
+            reached.progress = self.progress
         for leaf, g in leaves:
             slot = leaf.slot
             if slot is None:

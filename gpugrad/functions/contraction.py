@@ -11,9 +11,11 @@ from ..base import errors
 from ..base.shapes import broadcast, normalize_axis
 from ..ops import structural
 from ..tensor import Tensor, as_tensors
+from .face import method, public
 from .shaping import broadcast_to, reshape, transpose
 
 
+@public()
 def matmul(a: Any, b: Any) -> Tensor:
     """Matrix product a @ b, with NumPy's rules for vectors (1-D) and batches (3-D and up).
 
@@ -36,6 +38,15 @@ def matmul(a: Any, b: Any) -> Tensor:
     return result
 
 
+method("__matmul__")(matmul)
+
+
+@method("__rmatmul__")
+def _matmul_from_the_right(b: Tensor, a: Any) -> Tensor:
+    return matmul(a, b)
+
+
+@public(method=True)
 def dot(a: Any, b: Any) -> Tensor:
     """NumPy's dot: a product for scalars, a @ b up to 2-D, else the sum over a's last and b's second to last axis.
 
@@ -51,6 +62,7 @@ def dot(a: Any, b: Any) -> Tensor:
     return matmul(a, b) if a.ndim <= 2 or b.ndim == 1 else tensordot(a, b, (-1, -2))
 
 
+@public()
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
     """Sum of products over the given axes: a number of them, or a pair of (sequences of) axes.
 
@@ -77,6 +89,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
     return reshape(matmul(p, q), tuple(a.shape[i] for i in keep_a) + tuple(b.shape[i] for i in keep_b))
 
 
+@public()
 def einsum(subscripts: str, *operands: Any) -> Tensor:
     """Sum of products in Einstein's notation, as in NumPy: "ij,jk->ik", implicit outputs and "..." included.
 

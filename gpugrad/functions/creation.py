@@ -16,9 +16,11 @@ from ..core import checks
 from ..core.closing import close
 from ..ops import elementwise as ew
 from ..tensor import Tensor, as_tensor, as_tensors, leaf
+from .face import public
 from .shaping import broadcast_to
 
 
+@public(aliases=("array",))
 def tensor(
     data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
@@ -80,6 +82,7 @@ def _placed(t: Tensor, device: Any, requires_grad: bool) -> Tensor:
     return leaf(close(t._value), t.device, True, True)
 
 
+@public()
 def asarray(a: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor that shares the memory of an array where it can, instead of copying.
 
@@ -116,6 +119,7 @@ def asarray(a: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return tensor(a, dtype, device)
 
 
+@public()
 def from_dlpack(x: Any) -> Tensor:
     """A tensor that shares the memory of another library's array, on the CPU or a GPU. The promise of `asarray` holds.
 
@@ -145,6 +149,7 @@ def _made(function: Callable[[Any], Any], dtype: Any, device: Any, requires_grad
     return tensor(array, device=where_to, requires_grad=requires_grad)
 
 
+@public()
 def zeros(shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros (float64 if no dtype is given).
 
@@ -155,6 +160,7 @@ def zeros(shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     return _filled("zeros", shape, 0.0, dtype, device, requires_grad)
 
 
+@public()
 def ones(shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones (float64 if no dtype is given).
 
@@ -165,6 +171,7 @@ def ones(shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool 
     return _filled("ones", shape, 1.0, dtype, device, requires_grad)
 
 
+@public()
 def full(shape: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of one value, or of values that are repeated to the shape. A tensor gives it its gradient.
 
@@ -178,6 +185,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, device: Any = None, req
     return _made(lambda d: np.full(as_shape("full", shape), value, d), dtype, device, requires_grad)
 
 
+@public()
 def empty(shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor whose elements are whatever was in memory.
 
@@ -188,6 +196,7 @@ def empty(shape: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     return _made(lambda d: np.empty(as_shape("empty", shape), d), dtype, device, requires_grad)
 
 
+@public()
 def arange(
     start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -207,6 +216,7 @@ def arange(
     return _made(lambda d: np.arange(*host_data((first, last, step)), dtype=d), dtype, device, requires_grad)
 
 
+@public()
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, device: Any = None,
              requires_grad: bool = False) -> Tensor:  # fmt: skip
     """`num` evenly spaced numbers from start to stop, which may be tensors: their gradients are kept.
@@ -228,6 +238,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype:
     return _placed(_tensor(line, dtype, None, False), device, requires_grad)
 
 
+@public()
 def eye(
     N: int, M: int | None = None, k: int = 0, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -241,26 +252,53 @@ def eye(
     return _made(lambda d: np.eye(N, M, k, dtype=float if d is None else d), dtype, device, requires_grad)
 
 
-def _like(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def function(x: Any, *args: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-        (x,) = as_tensors(x)
-        return make(
-            x.shape,
-            *args,
-            dtype=x.dtype if dtype is None else dtype,
-            device=device or x.device,
-            requires_grad=requires_grad,
-        )
-
-    function.__name__ = f"{make.__name__}_like"
-    arguments = ", 7.0" if make is full else ""
-    function.__doc__ = f"""Like `{make.__name__}`, with the shape, and unless given the dtype and device, of x.
+@public()
+def zeros_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Like `zeros`, with the shape, and unless given the dtype and device, of x.
 
     >>> import gpugrad as gg
-    >>> gg.{make.__name__}_like(gg.zeros((2, 3)){arguments}).shape
+    >>> gg.zeros_like(gg.zeros((2, 3))).shape
     (2, 3)
     """
-    return function
+    (x,) = as_tensors(x)
+    return zeros(x.shape, *_like(x, dtype, device), requires_grad)
 
 
-zeros_like, ones_like, full_like, empty_like = _like(zeros), _like(ones), _like(full), _like(empty)
+@public()
+def ones_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Like `ones`, with the shape, and unless given the dtype and device, of x.
+
+    >>> import gpugrad as gg
+    >>> gg.ones_like(gg.zeros((2, 3))).shape
+    (2, 3)
+    """
+    (x,) = as_tensors(x)
+    return ones(x.shape, *_like(x, dtype, device), requires_grad)
+
+
+@public()
+def full_like(x: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Like `full`, with the shape, and unless given the dtype and device, of x.
+
+    >>> import gpugrad as gg
+    >>> gg.full_like(gg.zeros((2, 3)), 7.0).shape
+    (2, 3)
+    """
+    (x,) = as_tensors(x)
+    return full(x.shape, fill_value, *_like(x, dtype, device), requires_grad)
+
+
+@public()
+def empty_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Like `empty`, with the shape, and unless given the dtype and device, of x.
+
+    >>> import gpugrad as gg
+    >>> gg.empty_like(gg.zeros((2, 3))).shape
+    (2, 3)
+    """
+    (x,) = as_tensors(x)
+    return empty(x.shape, *_like(x, dtype, device), requires_grad)
+
+
+def _like(x: Tensor, dtype: Any, device: Any) -> tuple[Any, Any]:
+    return x.dtype if dtype is None else dtype, x.device if device is None else device

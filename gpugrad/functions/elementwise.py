@@ -13,8 +13,10 @@ from ..base.shapes import is_float
 from ..ops import elementwise as ew
 from ..ops import structural
 from ..tensor import Tensor, as_tensors, elementwise
+from .face import method, public
 
 
+@public(method=True)
 def power(a: Any, b: Any) -> Tensor:
     """a ** b, elementwise.
 
@@ -42,6 +44,15 @@ def power(a: Any, b: Any) -> Tensor:
     return result
 
 
+method("__pow__")(power)
+
+
+@method("__rpow__")
+def _power_from_the_right(b: Tensor, a: Any) -> Tensor:
+    return power(a, b)
+
+
+@public()
 def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     """x where the condition holds, y elsewhere; with the condition alone, `nonzero(condition)`.
 
@@ -70,6 +81,7 @@ def _operands(*args: Any) -> list[Any]:
     return list(args)
 
 
+@public(method=True)
 def clip(x: Any, min: Any = None, max: Any = None) -> Tensor:
     """x limited to the interval from min to max; either may be None. At the limits the derivative in x is 1.
 
@@ -84,6 +96,7 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Tensor:
     return ew.clip(x, -math.inf if min is None else min, math.inf if max is None else max)
 
 
+@public(method=True, aliases=("around",))
 def round(x: Any, decimals: int = 0) -> Tensor:
     """Rounded to a number of decimals, ties to even; the derivative is 0.
 
@@ -100,6 +113,7 @@ def round(x: Any, decimals: int = 0) -> Tensor:
     return ew.rint(x * scale) / scale if decimals > 0 else ew.rint(x / scale) * scale
 
 
+@public(method=True)
 def gelu(x: Any, approximate: str = "none") -> Tensor:
     """Gaussian error linear unit, x * (1 + erf(x / sqrt(2))) / 2; approximate="tanh" for its tanh form.
 
@@ -112,6 +126,7 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
     return elementwise(ew.gelu if approximate == "none" else ew.gelu_tanh, (x,))
 
 
+@public(method=True)
 def nonzero(x: Any) -> tuple[Tensor, ...]:
     """The indices of the elements that are not zero, one tensor per axis. Has no gradient.
 

@@ -12,9 +12,11 @@ from ..coerce import host_data
 from ..ops import structural
 from ..tensor import Tensor, as_tensors
 from .creation import tensor
+from .face import public
 from .shaping import broadcast_to, concatenate, ravel, reshape
 
 
+@public(method=True)
 def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     """Elements at integer indices along an axis, or of the flattened tensor; duplicates sum their gradients exactly.
 
@@ -32,6 +34,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     return x[(*(slice(None),) * axis, which)]
 
 
+@public()
 def take_along_axis(x: Any, indices: Any, axis: int | None) -> Tensor:
     """Elements at the indices that `argsort` or `argmax(keepdims=True)` give along an axis.
 
@@ -53,6 +56,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None) -> Tensor:
     return x[tuple(which if a == axis else g for a, g in enumerate(grid))]
 
 
+@public()
 def flip(x: Any, axis: Axis = None) -> Tensor:
     """Reversed along axes.
 
@@ -65,6 +69,7 @@ def flip(x: Any, axis: Axis = None) -> Tensor:
     return x[tuple(slice(None, None, -1) if a in axes else slice(None) for a in range(x.ndim))]
 
 
+@public()
 def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
     """Shifted along axes, what leaves one end entering at the other; of the flattened tensor if no axis is given.
 
@@ -86,6 +91,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
     return x.copy()
 
 
+@public()
 def tile(x: Any, reps: Any) -> Tensor:
     """x laid out several times along each axis.
 
@@ -102,6 +108,7 @@ def tile(x: Any, reps: Any) -> Tensor:
     return reshape(full, tuple(r * s for r, s in zip(counts, shape, strict=True)))
 
 
+@public(method=True)
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
     """Each element repeated along an axis, a number of times or as many as given for each.
 
@@ -121,6 +128,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
     return take(x, np.repeat(np.arange(x.shape[axis]), counts), axis)
 
 
+@public()
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Tensor:
     """x with values added at the ends of its axes: mode "constant", "edge", "reflect", "symmetric" or "wrap".
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,12 @@ from ..ops import structural
 from ..tensor import Tensor, as_tensors
 from .creation import ones, zeros
 from .elementwise import where
+from .face import public
 from .indexing import take_along_axis
 from .shaping import concatenate, ravel, reshape, squeeze, transpose
 
 
+@public(method=True, reduces=np.add)
 def sum(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
     """Sum over axes. What is summed need not exist: an expression becomes the map of the reduction.
 
@@ -45,6 +46,7 @@ def _summable(x: Tensor, dtype: Any) -> Tensor:
     return x if dtype is None or x.dtype == as_dtype(dtype) else x.astype(dtype)
 
 
+@public(method=True)
 def mean(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
     """Arithmetic mean over axes, in float64 for integers. NaN over nothing, as in NumPy.
 
@@ -64,6 +66,7 @@ def _count(op: str, x: Tensor, axis: Axis) -> int:
     return math.prod(x.shape[a] for a in normalize_axes(op, axis, x.ndim))
 
 
+@public(method=True)
 def var(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
     """Variance over axes: squared distance from the mean, summed and divided by n - ddof.
 
@@ -85,6 +88,7 @@ def _variance(x: Any, axis: Axis, ddof: float, keepdims: bool) -> tuple[Tensor, 
     return total / float(n) if n > 0 else total * math.nan, out
 
 
+@public(method=True)
 def std(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
     """Standard deviation over axes: the square root of the variance. Its derivative is 0, by convention, where all elements are equal.
 
@@ -98,6 +102,7 @@ def std(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> T
     return result if result.dtype == out else result.astype(out)
 
 
+@public(method=True, reduces=np.multiply)
 def prod(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
     """Product over axes. Multiplied in a tree, so that gradients of every order are exact also where elements are 0.
 
@@ -127,53 +132,76 @@ def prod(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -
     return reshape(x, shape if keepdims else kept)
 
 
-def _extreme(name: str, op: Any) -> Callable[..., Tensor]:
-    def function(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        (x,) = as_tensors(x)
-        axes = normalize_axes(name, axis, x.ndim)
-        if builtins.any(x.shape[a] == 0 for a in axes):
-            raise errors.empty_reduction(name)
-        return op(x, axes=axes, keepdims=keepdims)
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"""The {name}imum over axes, NaN if there is one; ties share the gradient evenly.
+@public(method=True, aliases=("amax",), reduces=np.maximum)
+def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The maximum over axes, NaN if there is one; ties share the gradient evenly.
 
     Raises ShapeError over no elements.
 
     >>> import gpugrad as gg
-    >>> gg.{name}([[1.0, 5.0], [3.0, 4.0]], axis=1)
-    tensor({"[5., 4.]" if name == "max" else "[1., 3.]"}, device='cpu')
+    >>> gg.max([[1.0, 5.0], [3.0, 4.0]], axis=1)
+    tensor([5., 4.], device='cpu')
     """
-    return function
+    return _extreme("max", structural.reduce_max, x, axis, keepdims)
 
 
-max = _extreme("max", structural.reduce_max)
-min = _extreme("min", structural.reduce_min)
-
-
-def _where_is(name: str, op: Any) -> Callable[..., Tensor]:
-    def function(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
-        (x,) = as_tensors(x)
-        if (x.size if axis is None else x.shape[normalize_axis(name, axis, x.ndim)]) == 0:
-            raise errors.empty_reduction(name)
-        return op(x, axis=axis if axis is None else axis % x.ndim, keepdims=keepdims)
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"""The index of the (first) {name[3:]}imum along an axis, or in the flattened tensor. Has no gradient.
+@public(method=True, aliases=("amin",), reduces=np.minimum)
+def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The minimum over axes, NaN if there is one; ties share the gradient evenly.
 
     Raises ShapeError over no elements.
 
     >>> import gpugrad as gg
-    >>> gg.{name}([[1.0, 5.0], [3.0, 4.0]], axis=1)
-    tensor({"[1, 1]" if name == "argmax" else "[0, 0]"}, device='cpu')
+    >>> gg.min([[1.0, 5.0], [3.0, 4.0]], axis=1)
+    tensor([1., 3.], device='cpu')
     """
-    return function
+    return _extreme("min", structural.reduce_min, x, axis, keepdims)
 
 
-argmax = _where_is("argmax", structural.argmax)
-argmin = _where_is("argmin", structural.argmin)
+def _extreme(name: str, op: Any, x: Any, axis: Axis, keepdims: bool) -> Tensor:
+    (x,) = as_tensors(x)
+    axes = normalize_axes(name, axis, x.ndim)
+    if builtins.any(x.shape[a] == 0 for a in axes):
+        raise errors.empty_reduction(name)
+    result: Tensor = op(x, axes=axes, keepdims=keepdims)
+    return result
 
 
+@public(method=True)
+def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """The index of the (first) maximum along an axis, or in the flattened tensor. Has no gradient.
+
+    Raises ShapeError over no elements.
+
+    >>> import gpugrad as gg
+    >>> gg.argmax([[1.0, 5.0], [3.0, 4.0]], axis=1)
+    tensor([1, 1], device='cpu')
+    """
+    return _position("argmax", structural.argmax, x, axis, keepdims)
+
+
+@public(method=True)
+def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """The index of the (first) minimum along an axis, or in the flattened tensor. Has no gradient.
+
+    Raises ShapeError over no elements.
+
+    >>> import gpugrad as gg
+    >>> gg.argmin([[1.0, 5.0], [3.0, 4.0]], axis=1)
+    tensor([0, 0], device='cpu')
+    """
+    return _position("argmin", structural.argmin, x, axis, keepdims)
+
+
+def _position(name: str, op: Any, x: Any, axis: int | None, keepdims: bool) -> Tensor:
+    (x,) = as_tensors(x)
+    if (x.size if axis is None else x.shape[normalize_axis(name, axis, x.ndim)]) == 0:
+        raise errors.empty_reduction(name)
+    result: Tensor = op(x, axis=axis if axis is None else axis % x.ndim, keepdims=keepdims)
+    return result
+
+
+@public(method=True, reduces=np.logical_or)
 def any(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """True where any element over the axes is non-zero.
 
@@ -186,6 +214,7 @@ def any(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return structural.collect(x, axes=normalize_axes("any", axis, x.ndim), keepdims=keepdims)
 
 
+@public(method=True, reduces=np.logical_and)
 def all(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """True where all elements over the axes are non-zero.
 
@@ -197,6 +226,7 @@ def all(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return ew.logical_not(any(x == 0, axis, keepdims))
 
 
+@public(method=True)
 def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
     """Running sum along an axis, or of the flattened tensor.
 
@@ -211,6 +241,7 @@ def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
     return structural.cumsum(x, axis=normalize_axis("cumsum", axis, x.ndim))
 
 
+@public(method=True)
 def argsort(x: Any, axis: int | None = -1) -> Tensor:
     """The indices that sort along an axis (stable). Has no gradient.
 
@@ -222,6 +253,7 @@ def argsort(x: Any, axis: int | None = -1) -> Tensor:
     return structural.argsort(x, axis=axis if axis is None else normalize_axis("argsort", axis, x.ndim or 1))
 
 
+@public()
 def sort(x: Any, axis: int | None = -1) -> Tensor:
     """A sorted copy along an axis (stable); each gradient goes back to where its element came from.
 
@@ -250,6 +282,7 @@ def _shifted(op: str, x: Any, axis: Axis) -> tuple[Tensor, Tensor, Any]:
     return ew.difference(x, top), top, out
 
 
+@public(method=True)
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))) over axes, without overflow. Gradient: the softmax.
 
@@ -263,6 +296,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return result if result.dtype == out else result.astype(out)
 
 
+@public(method=True)
 def softmax(x: Any, axis: Axis = -1) -> Tensor:
     """exp(x) / sum(exp(x)) along an axis, without overflow. Elements that are all -inf, or infinities, share evenly.
 
@@ -276,6 +310,7 @@ def softmax(x: Any, axis: Axis = -1) -> Tensor:
     return result if result.dtype == out else result.astype(out)
 
 
+@public(method=True)
 def log_softmax(x: Any, axis: Axis = -1) -> Tensor:
     """The logarithm of the softmax along an axis, accurate where the softmax underflows.
 

@@ -11,8 +11,10 @@ from ..base import errors
 from ..base.shapes import Axis, as_shape, broadcast, normalize_axes, normalize_axis, reshape_target
 from ..ops import structural
 from ..tensor import Tensor, as_tensors
+from .face import method, public
 
 
+@public()
 def transpose(x: Any, axes: Any = None) -> Tensor:
     """Axes in another order; reversed by default.
 
@@ -32,6 +34,16 @@ def transpose(x: Any, axes: Any = None) -> Tensor:
     return _viewing(x, structural.transpose(x, axes=order), "a transpose")
 
 
+method("T")(property(transpose, doc="The transpose: axes reversed."))
+
+
+@method("transpose")
+def _transpose_method(x: Tensor, *axes: Any) -> Tensor:
+    order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+    return transpose(x, order or None)
+
+
+@public()
 def reshape(x: Any, shape: Any) -> Tensor:
     """The same elements in another shape; one length may be -1.
 
@@ -44,10 +56,16 @@ def reshape(x: Any, shape: Any) -> Tensor:
     return _viewing(x, structural.reshape(x, shape=target), "a reshape")
 
 
+@method("reshape")
+def _reshape_method(x: Tensor, *shape: Any) -> Tensor:
+    return reshape(x, as_shape("reshape", shape[0] if len(shape) == 1 else shape))
+
+
 def _viewing(x: Tensor, result: Tensor, kind: str) -> Tensor:
     return x._view(result._value, kind)
 
 
+@public(method=True)
 def ravel(x: Any) -> Tensor:
     """The elements in one axis.
 
@@ -58,6 +76,10 @@ def ravel(x: Any) -> Tensor:
     return reshape(x, (-1,)) if as_tensors(x)[0].size else reshape(x, (0,))
 
 
+method("flatten")(ravel)
+
+
+@public(method=True)
 def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
     """Two axes exchanged.
 
@@ -72,6 +94,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
     return transpose(x, tuple(order))
 
 
+@public()
 def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
     """Axes moved to other places; the others stay in order.
 
@@ -90,6 +113,7 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
     return transpose(x, tuple(order))
 
 
+@public()
 def expand_dims(x: Any, axis: Any) -> Tensor:
     """New axes of length 1 at the given places of the result.
 
@@ -104,6 +128,7 @@ def expand_dims(x: Any, axis: Any) -> Tensor:
     return reshape(x, tuple(1 if i in axes else next(rest) for i in range(x.ndim + count)))
 
 
+@public(method=True)
 def squeeze(x: Any, axis: Axis = None) -> Tensor:
     """Axes of length 1 removed: all of them, or those given. Raises ShapeError if one of those is longer.
 
@@ -119,6 +144,7 @@ def squeeze(x: Any, axis: Axis = None) -> Tensor:
     return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
+@public()
 def broadcast_to(x: Any, shape: Any) -> Tensor:
     """x repeated along new axes and axes of length 1, without a copy.
 
@@ -140,6 +166,7 @@ def _sequence(op: str, arrays: Any) -> Any:
     return arrays
 
 
+@public()
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Tensor:
     """Tensors joined along an axis (flattened first if it is None).
 
@@ -162,6 +189,7 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Tensor:
     return structural.concatenate(*(x if x.dtype == common else x.astype(common) for x in xs), axis=axis)
 
 
+@public()
 def stack(arrays: Sequence[Any], axis: int = 0) -> Tensor:
     """Tensors of one shape joined along a new axis.
 
@@ -176,6 +204,7 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Tensor:
     return concatenate([expand_dims(x, axis) for x in xs], axis)
 
 
+@public()
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
     """Parts along an axis: a number of equal ones, or cut at the given indices.
 

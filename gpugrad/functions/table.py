@@ -9,11 +9,12 @@ from typing import Any, cast
 import numpy as np
 
 from ..base import errors
-from ..ops import elementwise as ew
 from ..ops.op import TABLE, Op, evaluate
 from ..plans.notation import local_gradients
 from ..tensor import Tensor, elementwise
+from . import elementwise as written  # noqa: F401  # what takes more than its op comes first
 from .creation import tensor
+from .face import PUBLIC, public
 
 _SHARED_DOC = """
     Operands broadcast together; {dtypes}.
@@ -28,20 +29,18 @@ def _example(op: Op) -> tuple[list[Any], Any]:
         op.loop((float,) * op.arity)
     except errors.DTypeError:
         args = [6, 3][: op.arity]
-    if op is ew.where:
-        args[0] = True
     return args, evaluate(op, [np.asarray(a)[()] for a in args])
 
 
-def _public(op: Op) -> Callable[..., Tensor]:
+def _function(op: Op) -> Callable[..., Tensor]:
     """The function that users call, documented from the op's row."""
     parameters = [
-        inspect.Parameter(p, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=op.defaults[p])
+        inspect.Parameter(p, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=op.defaults[p], annotation="float")
         if p in op.defaults
-        else inspect.Parameter(p, inspect.Parameter.POSITIONAL_ONLY)
+        else inspect.Parameter(p, inspect.Parameter.POSITIONAL_ONLY, annotation="Any")
         for p in op.params
     ]
-    signature = inspect.Signature(parameters)
+    signature = inspect.Signature(parameters, return_annotation="Tensor")
 
     def call(*args: Any) -> Tensor:
         return elementwise(op, args)
@@ -75,11 +74,6 @@ def _public(op: Op) -> Callable[..., Tensor]:
     return cast(Callable[..., Tensor], function)
 
 
-WRITTEN = {"clip", "where", "power", "gelu"}  # those that take more than the op: see `gpugrad.functions.elementwise`
-ELEMENTWISE: dict[str, Callable[..., Tensor]] = {
-    op.name: _public(op) for op in TABLE.values() if op.public and op.name not in WRITTEN
-}
-ELEMENTWISE["abs"] = ELEMENTWISE["absolute"]
-globals().update(ELEMENTWISE)
-
-__all__ = sorted(ELEMENTWISE)
+for _op in TABLE.values():
+    if _op.public and _op.name not in PUBLIC:
+        globals()[_op.name] = public(method=True, aliases=_op.aliases)(_function(_op))

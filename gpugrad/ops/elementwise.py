@@ -1,8 +1,9 @@
 """The table of elementwise ops: one row, one op.
 
 A row gives the text in C, the partial derivatives in terms of inputs and output, where the op is sampled and which
-points are special. Everything else, execution, plans, gradients of every order, the method, the NumPy protocol, the
-documentation and the tests, comes from it. A boolean partial is a mask: the element took part or it did not.
+points are special, how it is written, and by whom and how closely it is checked (see `Op`). Everything else, execution,
+plans, gradients of every order, the function, the method, the NumPy protocol, the documentation, the type stubs and the
+tests, comes from it. A boolean partial is a mask: the element took part or it did not.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import numpy as np
 
 from ..base.shapes import is_16_bit, is_float
 from .coefficients import ERF_NEAR, ERF_TAIL
-from .op import Masked, Op, compound, elementwise, same_common, same_float, select_types, without_derivative
+from .op import Op, compound, elementwise, same_common, same_float
+from .selection import *
 
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)
@@ -23,13 +25,13 @@ TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
 # ---------------------------------------------------------------------------------------------------- arithmetic
 
 
-@elementwise("{0} + {1}", exact=True)
+@elementwise("{0} + {1}", exact=True, infix="+", binding=1)
 def add(a, b, y):
     "Sum, a + b."
     return 1, 1
 
 
-@elementwise("{0} - {1}", exact=True)
+@elementwise("{0} - {1}", exact=True, infix="-", binding=1)
 def subtract(a, b, y):
     "Difference, a - b."
     return 1, -1
@@ -40,75 +42,87 @@ def _difference(a: Any, b: Any, out: Any) -> None:
     np.copyto(out, 0, where=a == b)
 
 
-@elementwise("{0} == {1} ? gg_type({0}, 0) : {0} - {1}", numpy=_difference, types=np.subtract, exact=True, public=False)
+@elementwise(
+    "{0} == {1} ? gg_type({0}, 0) : {0} - {1}", numpy=_difference, types=np.subtract, exact=True, public=False,
+    reference="numpy.subtract", jax="jax.numpy.subtract",
+)  # fmt: skip
 def difference(a, b, y):
     "a - b, and 0 for two equal infinities: what is left of a maximum that was subtracted."
     return 1, -1
 
 
-@elementwise("{0} * {1}", exact=True)
+@elementwise("{0} * {1}", exact=True, infix="*", binding=2, latex=r"(#1) \cdot (#2)")
 def multiply(a, b, y):
     "Product, a * b."
     return b, a
 
 
-@elementwise("{0} / {1}", exact=True, domain=((-3.0, 3.0), (0.5, 3.0)))
+@elementwise(
+    "{0} / {1}", exact=True, domain=((-3.0, 3.0), (0.5, 3.0)), aliases=("true_divide",), infix="/", binding=2, latex=r"\frac{#1}{#2}",
+)  # fmt: skip
 def divide(a, b, y):
     "Quotient, a / b."
     r = reciprocal(b)
     return r, -(y * r)
 
 
-@elementwise("gg_floor_divide({0}, {1})", domain=((-3.0, 3.0), (0.5, 3.0)))
+@elementwise(
+    "gg_floor_divide({0}, {1})", domain=((-3.0, 3.0), (0.5, 3.0)), infix="//", binding=2,
+    latex=r"\left\lfloor \frac{#1}{#2} \right\rfloor",
+)  # fmt: skip
 def floor_divide(a, b, y):
     "Largest integer not above a / b; its derivative is 0 (at the jumps by convention)."
     return 0, 0
 
 
-@elementwise("gg_remainder({0}, {1})", domain=((-3.0, 3.0), (0.5, 3.0)))
+@elementwise("gg_remainder({0}, {1})", domain=((-3.0, 3.0), (0.5, 3.0)), infix="%", binding=2, latex=r"(#1) \bmod (#2)")
 def remainder(a, b, y):
     "Remainder with the sign of b, a - b * floor(a / b)."
     return 1, -floor_divide(a, b)
 
 
-@elementwise("gg_pow({0}, {1})", domain=((0.2, 3.0), (-2.0, 3.0)))
+@elementwise(
+    "gg_pow({0}, {1})", domain=((0.2, 3.0), (-2.0, 3.0)), naturals=(1,), infix="**", binding=3, latex="{(#1)}^{#2}"
+)
 def power(a, b, y):
     "Power, a ** b. The derivative in a is exact at a = 0; the derivative in b at a = 0 is 0 for b >= 0, and infinite below."
     at_zero = where(b < 0, -y, 0)  # the product of two infinities where y is one
     return where(b == 0, 0, b * power(a, b - 1)), where(a == 0, at_zero, y * log(where(a == 0, 1, a)))
 
 
-@elementwise("-{0}", exact=True)
+@elementwise("-{0}", exact=True, infix="-", binding=2)
 def negative(x, y):
     "Negation, -x."
     return (-1,)
 
 
-@elementwise("+{0}", exact=True)
+@elementwise("+{0}", exact=True, infix="+", binding=2)
 def positive(x, y):
     "x itself, +x."
     return (1,)
 
 
-@elementwise("gg_abs({0})", exact=True, kinks=(0.0,))
+@elementwise("gg_abs({0})", exact=True, kinks=(0.0,), aliases=("abs",), latex=r"\left|#1\right|")
 def absolute(x, y):
     "Absolute value, |x|; its derivative at 0 is 0 by convention."
     return (sign(x),)
 
 
-@elementwise("gg_sign({0})", exact=True, kinks=(0.0,))
+@elementwise(
+    "gg_sign({0})", exact=True, kinks=(0.0,), any_zero=True
+)  # ml_dtypes keeps the sign of a zero, NumPy does not
 def sign(x, y):
     "-1, 0 or 1 with the sign of x; its derivative is 0 (at 0 by convention)."
     return (0,)
 
 
-@elementwise("gg_reciprocal({0})", exact=True, domain=(0.4, 3.0))
+@elementwise("gg_reciprocal({0})", exact=True, domain=(0.4, 3.0), latex=r"\frac{1}{#1}")
 def reciprocal(x, y):
     "Reciprocal, 1 / x."
     return (-(y * y),)
 
 
-@elementwise("{0} * {0}", exact=True, edges=(0.0,))
+@elementwise("{0} * {0}", exact=True, edges=(0.0,), binding=3, latex="{(#1)}^{2}")
 def square(x, y):
     "Square, x * x."
     return (2 * x,)
@@ -119,19 +133,22 @@ def _cube(x: Any, out: Any) -> None:
     np.multiply(np.multiply(wide, wide), wide, out, casting="unsafe")
 
 
-@elementwise("{0} * {0} * {0}", numpy=_cube, types=np.square, edges=(0.0,), exact=True, public=False)
+@elementwise(
+    "{0} * {0} * {0}", numpy=_cube, types=np.square, edges=(0.0,), exact=True, public=False, binding=3, latex="{(#1)}^{3}",
+    reference="x * x * x", jax="x * x * x",
+)  # fmt: skip
 def cube(x, y):
     "Cube, x * x * x: what x ** 3 becomes."
     return (3 * square(x),)
 
 
-@elementwise("gg_sqrt({0})", exact=True, domain=(0.1, 3.0))
+@elementwise("gg_sqrt({0})", exact=True, domain=(0.1, 3.0), latex=r"\sqrt{#1}")
 def sqrt(x, y):
     "Square root."
     return (0.5 / y,)
 
 
-@elementwise("gg_cbrt({0})", domain=(0.2, 3.0))
+@elementwise("gg_cbrt({0})", domain=(0.2, 3.0), latex=r"\sqrt[3]{#1}")
 def cbrt(x, y):
     "Cube root, also of negative numbers."
     return (reciprocal(3 * (y * y)),)
@@ -140,13 +157,13 @@ def cbrt(x, y):
 # ------------------------------------------------------------------------------------ exponentials and logarithms
 
 
-@elementwise("gg_exp({0})", edges=(0.0,))
+@elementwise("gg_exp({0})", edges=(0.0,), latex="e^{#1}")
 def exp(x, y):
     "Exponential, e to the power of x."
     return (y,)
 
 
-@elementwise("gg_exp2({0})", edges=(0.0,))
+@elementwise("gg_exp2({0})", edges=(0.0,), latex="2^{#1}")
 def exp2(x, y):
     "2 to the power of x."
     return (y * LN2,)
@@ -158,19 +175,19 @@ def expm1(x, y):
     return (y + 1,)
 
 
-@elementwise("gg_log({0})", domain=(0.2, 3.0), edges=(1.0,))
+@elementwise("gg_log({0})", domain=(0.2, 3.0), edges=(1.0,), latex=r"\ln")
 def log(x, y):
     "Natural logarithm."
     return (reciprocal(x),)
 
 
-@elementwise("gg_log2({0})", domain=(0.2, 3.0), edges=(1.0,))
+@elementwise("gg_log2({0})", domain=(0.2, 3.0), edges=(1.0,), latex=r"\log_{2}")
 def log2(x, y):
     "Logarithm to base 2."
     return ((1 / LN2) / x,)
 
 
-@elementwise("gg_log10({0})", domain=(0.2, 3.0), edges=(1.0,))
+@elementwise("gg_log10({0})", domain=(0.2, 3.0), edges=(1.0,), latex=r"\log_{10}")
 def log10(x, y):
     "Logarithm to base 10."
     return ((1 / LN10) / x,)
@@ -182,13 +199,14 @@ def log1p(x, y):
     return (reciprocal(1 + x),)
 
 
-@elementwise("gg_logaddexp({0}, {1})", edges=((0.0, 0.0), (1.0, 1.0)))
+# tolerance: it is 0 where exp(a) + exp(b) is 1, which a and b hit only up to their own rounding
+@elementwise("gg_logaddexp({0}, {1})", edges=((0.0, 0.0), (1.0, 1.0)), tolerance=2)
 def logaddexp(a, b, y):
     "log(exp(a) + exp(b)), without overflow."
     return _share(a, b), _share(b, a)
 
 
-@elementwise("gg_logaddexp2({0}, {1})", edges=((0.0, 0.0), (1.0, 1.0)))
+@elementwise("gg_logaddexp2({0}, {1})", edges=((0.0, 0.0), (1.0, 1.0)), tolerance=2)
 def logaddexp2(a, b, y):
     "log2(2**a + 2**b), without overflow."
     return _share(a * LN2, b * LN2), _share(b * LN2, a * LN2)
@@ -202,37 +220,37 @@ def _share(a, b):
 # ---------------------------------------------------------------------------------------------- trigonometry
 
 
-@elementwise("gg_sin({0})", edges=(0.0,))
+@elementwise("gg_sin({0})", edges=(0.0,), latex=r"\sin")
 def sin(x, y):
     "Sine of x in radians."
     return (cos(x),)
 
 
-@elementwise("gg_cos({0})", edges=(0.0,))
+@elementwise("gg_cos({0})", edges=(0.0,), latex=r"\cos")
 def cos(x, y):
     "Cosine of x in radians."
     return (-sin(x),)
 
 
-@elementwise("gg_tan({0})", domain=(-1.3, 1.3), edges=(0.0,))
+@elementwise("gg_tan({0})", domain=(-1.3, 1.3), edges=(0.0,), latex=r"\tan")
 def tan(x, y):
     "Tangent of x in radians."
     return (1 + y * y,)
 
 
-@elementwise("gg_asin({0})", domain=(-0.9, 0.9), edges=(0.0,))
+@elementwise("gg_asin({0})", domain=(-0.9, 0.9), edges=(0.0,), latex=r"\arcsin")
 def arcsin(x, y):
     "Inverse sine, in radians."
     return (reciprocal(sqrt((1 - x) * (1 + x))),)
 
 
-@elementwise("gg_acos({0})", domain=(-0.9, 0.9), edges=(0.0,))
+@elementwise("gg_acos({0})", domain=(-0.9, 0.9), edges=(0.0,), latex=r"\arccos")
 def arccos(x, y):
     "Inverse cosine, in radians."
     return (-reciprocal(sqrt((1 - x) * (1 + x))),)
 
 
-@elementwise("gg_atan({0})", edges=(0.0,))
+@elementwise("gg_atan({0})", edges=(0.0,), latex=r"\arctan")
 def arctan(x, y):
     "Inverse tangent, in radians."
     return (reciprocal(1 + x * x),)
@@ -246,19 +264,19 @@ def arctan2(a, b, y):
     return b / r / r, -(a / r / r)
 
 
-@elementwise("gg_sinh({0})", edges=(0.0,))
+@elementwise("gg_sinh({0})", edges=(0.0,), latex=r"\sinh")
 def sinh(x, y):
     "Hyperbolic sine."
     return (cosh(x),)
 
 
-@elementwise("gg_cosh({0})", edges=(0.0,))
+@elementwise("gg_cosh({0})", edges=(0.0,), latex=r"\cosh")
 def cosh(x, y):
     "Hyperbolic cosine."
     return (sinh(x),)
 
 
-@elementwise("gg_tanh({0})", edges=(0.0,))
+@elementwise("gg_tanh({0})", edges=(0.0,), latex=r"\tanh")
 def tanh(x, y):
     "Hyperbolic tangent."
     return (1 - y * y,)
@@ -292,7 +310,8 @@ def _sinc_types(t: Any) -> Any:
     return same_float(t if is_float(np.dtype(t)) else np.dtype(np.float64))  # NumPy computes integers in double
 
 
-@elementwise("gg_sinc({0})", numpy=_sinc, types=_sinc_types, edges=(0.0, 1.0))
+# tolerance: near its zeros, the whole numbers, what pi was rounded by is seen
+@elementwise("gg_sinc({0})", numpy=_sinc, types=_sinc_types, edges=(0.0, 1.0), tolerance=2)
 def sinc(x, y):
     "Normalized sinc, sin(pi x) / (pi x), and 1 at 0."
     # Near 0 the closed form cancels; the series has 13 terms, enough for double precision to high orders.
@@ -323,117 +342,6 @@ def rad2deg(x, y):
     return (180 / math.pi,)
 
 
-# ------------------------------------------------------------------------------------------------- selection
-
-
-def _half(tie):
-    return where(tie, 0.5, 1)
-
-
-@elementwise("gg_maximum({0}, {1})", exact=True, kinks=((1.0, 1.0),))
-def maximum(a, b, y):
-    "The larger of a and b, NaN if either is; ties share the gradient evenly."
-    tie = a == b
-    return Masked(logical_not(a < b), _half(tie)), Masked(logical_not(b < a), _half(tie))
-
-
-@elementwise("gg_minimum({0}, {1})", exact=True, kinks=((1.0, 1.0),))
-def minimum(a, b, y):
-    "The smaller of a and b, NaN if either is; ties share the gradient evenly."
-    tie = a == b
-    return Masked(logical_not(a > b), _half(tie)), Masked(logical_not(b > a), _half(tie))
-
-
-@elementwise("gg_fmax({0}, {1})", exact=True, kinks=((1.0, 1.0),))
-def fmax(a, b, y):
-    "The larger of a and b, ignoring NaN; ties share the gradient evenly."
-    tie = a == b
-    return Masked(logical_or(a >= b, isnan(b)), _half(tie)), Masked(logical_or(b >= a, isnan(a)), _half(tie))
-
-
-@elementwise("gg_fmin({0}, {1})", exact=True, kinks=((1.0, 1.0),))
-def fmin(a, b, y):
-    "The smaller of a and b, ignoring NaN; ties share the gradient evenly."
-    tie = a == b
-    return Masked(logical_or(a <= b, isnan(b)), _half(tie)), Masked(logical_or(b <= a, isnan(a)), _half(tie))
-
-
-def _where(c: Any, a: Any, b: Any, out: Any) -> None:
-    np.copyto(out, b)
-    np.copyto(out, a, where=c)
-
-
-@elementwise("gg_where({0}, {1}, {2})", numpy=_where, types=select_types, exact=True)
-def where(condition, a, b, y):
-    "a where the condition holds, b elsewhere; the branch not taken contributes exactly 0 to the gradient."
-    return 0, condition, logical_not(condition)
-
-
-@compound(types=same_common, domain=((-3.0, 3.0), (-2.0, -1.0), (1.0, 2.0)), exact=True)
-def clip(x, lower, upper):
-    "x limited to the interval from lower to upper; at the limits the derivative in x is 1."
-    return minimum(maximum(x, lower), upper)
-
-
-@clip.partials
-def _clip(x, lower, upper, y):
-    return (
-        logical_and(x >= lower, x <= upper),
-        logical_and(x < lower, lower <= upper),
-        logical_or(x > upper, lower > upper),
-    )
-
-
-# -------------------------------------------------------------------------------------------------- rounding
-
-
-@elementwise("gg_floor({0})", exact=True)
-def floor(x, y):
-    "Largest integer not above x; its derivative is 0."
-    return (0,)
-
-
-@elementwise("gg_ceil({0})", exact=True)
-def ceil(x, y):
-    "Smallest integer not below x; its derivative is 0."
-    return (0,)
-
-
-@elementwise("gg_trunc({0})", exact=True)
-def trunc(x, y):
-    "x without its fraction; its derivative is 0."
-    return (0,)
-
-
-@elementwise("gg_rint({0})", exact=True)
-def rint(x, y):
-    "Nearest integer, ties to even; its derivative is 0."
-    return (0,)
-
-
-# ------------------------------------------------------------------------------- comparisons, logic, and bits
-
-less = without_derivative("less", "{0} < {1}", "True where a < b.", 2)
-less_equal = without_derivative("less_equal", "{0} <= {1}", "True where a <= b.", 2)
-greater = without_derivative("greater", "{0} > {1}", "True where a > b.", 2)
-greater_equal = without_derivative("greater_equal", "{0} >= {1}", "True where a >= b.", 2)
-equal = without_derivative("equal", "{0} == {1}", "True where a equals b.", 2)
-not_equal = without_derivative("not_equal", "{0} != {1}", "True where a differs from b.", 2)
-logical_and = without_derivative("logical_and", "{0} && {1}", "True where both are non-zero.", 2)
-logical_or = without_derivative("logical_or", "{0} || {1}", "True where either is non-zero.", 2)
-logical_xor = without_derivative("logical_xor", "!{0} != !{1}", "True where exactly one is non-zero.", 2)
-logical_not = without_derivative("logical_not", "!{0}", "True where x is zero.")
-bitwise_and = without_derivative("bitwise_and", "{0} & {1}", "Bits set in both integers.", 2)
-bitwise_or = without_derivative("bitwise_or", "{0} | {1}", "Bits set in either integer.", 2)
-bitwise_xor = without_derivative("bitwise_xor", "{0} ^ {1}", "Bits set in exactly one integer.", 2)
-invert = without_derivative("invert", "gg_invert({0})", "Bits of the integer flipped; logical not of a boolean.")
-left_shift = without_derivative("left_shift", "gg_left_shift({0}, {1})", "a shifted left by b bits.", 2)
-right_shift = without_derivative("right_shift", "gg_right_shift({0}, {1})", "a shifted right by b bits.", 2)
-isnan = without_derivative("isnan", "gg_isnan({0})", "True where x is NaN.")
-isinf = without_derivative("isinf", "gg_isinf({0})", "True where x is an infinity.")
-isfinite = without_derivative("isfinite", "gg_isfinite({0})", "True where x is neither NaN nor an infinity.")
-
-
 # ----------------------------------------------------------------------------------- statistics and activations
 
 # erf(x) = x + x P(x^2) up to |x| = 3/4, and 1 - exp(-x^2) Q(1 / (1 + |x| / 2) - 1/2) beyond: within 2 ulp of the exact value
@@ -456,13 +364,15 @@ def _erf(x: Any, out: Any) -> None:
     np.copyto(out, np.copysign(np.where(a < 0.75, near, tail), v), casting="unsafe")
 
 
-@elementwise("gg_erf({0})", numpy=_erf, types=np.exp, edges=(0.0,))
+@elementwise(
+    "gg_erf({0})", numpy=_erf, types=np.exp, edges=(0.0,), reference="scipy.special.erf", jax="jax.scipy.special.erf",
+)  # fmt: skip
 def erf(x, y):
     "Error function, 2 / sqrt(pi) times the integral of exp(-t*t) from 0 to x."
     return (TWO_OVER_SQRT_PI * exp(-(x * x)),)
 
 
-@compound(edges=(0.0,))
+@compound(edges=(0.0,), reference="scipy.special.expit", jax="jax.nn.sigmoid")
 def sigmoid(x):
     "Logistic function, 1 / (1 + exp(-x))."
     return reciprocal(1 + exp(-x))
@@ -473,7 +383,7 @@ def _sigmoid(x, y):
     return (y * (1 - y),)
 
 
-@compound(types=same_common, kinks=(0.0,), exact=True)
+@compound(types=same_common, kinks=(0.0,), exact=True, reference="numpy.maximum(x, 0)", jax="jax.nn.relu")
 def relu(x):
     "Rectified linear unit, max(x, 0); its derivative at 0 is 0 by convention."
     return maximum(x, 0)
@@ -484,7 +394,10 @@ def _relu(x, y):
     return (x > 0,)
 
 
-@compound(domain=((-3.0, 3.0), (0.01, 0.5)), kinks=((0.0, 0.1),), defaults={"negative_slope": 0.01})
+@compound(
+    domain=((-3.0, 3.0), (0.01, 0.5)), kinks=((0.0, 0.1),), defaults={"negative_slope": 0.01},
+    reference="numpy.where(x > 0, x, negative_slope * x)", jax="jax.nn.leaky_relu",
+)  # fmt: skip
 def leaky_relu(x, negative_slope):
     "x where positive, negative_slope * x elsewhere (also at 0, by convention)."
     return where(x > 0, x, negative_slope * x)
@@ -495,7 +408,10 @@ def _leaky_relu(x, negative_slope, y):
     return where(x > 0, 1, negative_slope), where(x > 0, 0, x)
 
 
-@compound(domain=((-3.0, 3.0), (0.5, 2.0)), kinks=((0.0, 0.7),), defaults={"alpha": 1.0})
+@compound(
+    domain=((-3.0, 3.0), (0.5, 2.0)), kinks=((0.0, 0.7),), defaults={"alpha": 1.0},
+    reference="numpy.where(x > 0, x, alpha * numpy.expm1(numpy.minimum(x, 0)))", jax="jax.nn.elu",
+)  # fmt: skip
 def elu(x, alpha):
     "Exponential linear unit: x where positive, alpha * (exp(x) - 1) elsewhere (also at 0, by convention)."
     return where(x > 0, x, alpha * expm1(x))
@@ -506,13 +422,18 @@ def _elu(x, alpha, y):
     return where(x > 0, 1, alpha * exp(minimum(x, 0))), where(x > 0, 0, expm1(minimum(x, 0)))
 
 
-@compound(edges=(0.0,))
+# tolerance: 1 + erf(x) cancels where x is far below 0
+@compound(edges=(0.0,), tolerance=2, reference="x * scipy.special.ndtr(x)", jax="jax.nn.gelu(x, approximate=False)")
 def gelu(x):
     "Gaussian error linear unit, x * (1 + erf(x / sqrt(2))) / 2."
     return 0.5 * x * (1 + erf(x * math.sqrt(0.5)))
 
 
-@compound(edges=(0.0,), public=False)
+# tolerance: as of gelu
+@compound(
+    edges=(0.0,), public=False, tolerance=2, jax="jax.nn.gelu",
+    reference="0.5 * x * (1 + numpy.tanh(numpy.sqrt(2 / numpy.pi) * (x + 0.044715 * x**3)))",
+)  # fmt: skip
 def gelu_tanh(x):
     "The tanh approximation of gelu."
     return 0.5 * x * (1 + tanh(_gelu_angle(x)))
@@ -536,13 +457,13 @@ def _within_10(x):
     return minimum(maximum(x, -10), 10)
 
 
-@compound(edges=(0.0,))
+@compound(edges=(0.0,), reference="x * scipy.special.expit(x)", jax="jax.nn.silu")
 def silu(x):
     "Sigmoid linear unit, x * sigmoid(x), also called swish."
     return x * sigmoid(x)
 
 
-@compound(edges=(0.0,))
+@compound(edges=(0.0,), reference="numpy.logaddexp(x, 0)", jax="jax.nn.softplus")
 def softplus(x):
     "log(1 + exp(x)), without overflow."
     return log1p(exp(-absolute(x))) + maximum(x, 0)

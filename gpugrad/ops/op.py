@@ -1,6 +1,6 @@
 """What an op is, and the one place where a call of an op is dispatched.
 
-An elementwise op is one row in `gpugrad.elementwise`: C text, partial derivatives, domain, documentation. This module
+An elementwise op is one row of `gpugrad.ops.elementwise`: all that is said about it. This module
 gives the rows their class, their decorators and their dtype rules (NumPy's own, asked of its ufuncs). A partial is
 written in the op's inputs and its output and is evaluated by whoever asks: on symbols when a plan is derived, on
 numbers in a test. It knows nothing about gradients that arrive, shapes, devices or modes.
@@ -65,15 +65,24 @@ def bind(op: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
 class Op(Primitive):
     """One elementwise operation, declared once.
 
-    name, params: as users write it. c: its text in C and CUDA, `{0}` being the first operand.
+    What it is.
+    name, params: as users write it; aliases: other names that NumPy or CuPy have for it; defaults: of parameters that may be left out.
+    public: a function of the library. c: its text in C and CUDA, `{0}` being the first operand.
     partials: a function of (*inputs, output) that returns one partial per input; None where there is no derivative.
     body: for a compound op, the same value written in other ops. numpy: a function taking (*inputs, out).
-    types: the ufunc whose dtype rules hold, or a function of the operand types.
+    types: the ufunc whose dtype rules hold, or a function of the operand types. casts: it does nothing but convert.
     exact: correctly rounded, so that its bits do not depend on the memory layout of its operands.
-    casts: it does nothing but convert. defaults: of parameters that may be left out.
+
+    How it is written.
+    infix: the sign between its operands, or before the only one, in Python; binding: how tightly that sign binds.
+    latex: its name in LaTeX, or all of it: `#1` the first operand, `(#1)` the same in brackets if it needs them.
+
+    How it is tested.
     domain: the interval(s) on which it is sampled; edges: points to test where it is smooth; kinks: where it is not.
-    reference: where its values can be had from somebody else, "scipy.special.erf"; NumPy's function of its name if not given.
-    tolerance: how many times wider than usual its tests must be, with the reason in the row. latex, infix: how it is written.
+    reference, jax: who else computes it, and who else knows its derivative: a dotted name, "scipy.special.erf", or an expression in the
+    parameters; the functions of its name in NumPy and JAX if not given.
+    tolerance: the error, in units of the dtype's eps, that it may have near a zero of its own that is no zero of an operand.
+    naturals: operands that may not be negative where all are integers. any_zero: which of the two zeros it returns is not said.
     """
 
     def __init__(
@@ -94,10 +103,15 @@ class Op(Primitive):
         public: bool = True,
         casts: bool = False,
         defaults: Mapping[str, float] | None = None,
-        reference: str = "",
-        tolerance: float = 1.0,
-        latex: str = "",
+        aliases: tuple[str, ...] = (),
         infix: str = "",
+        binding: int = 0,
+        latex: str = "",
+        reference: str = "",
+        jax: str = "",
+        tolerance: float = 0.0,
+        naturals: tuple[int, ...] = (),
+        any_zero: bool = False,
     ) -> None:
         self.name = name
         self.params = tuple(params)
@@ -115,10 +129,15 @@ class Op(Primitive):
         self.public = public
         self.casts = casts
         self.defaults = dict(defaults or {})
-        self.reference = reference
-        self.tolerance = tolerance
-        self.latex = latex
+        self.aliases = aliases
         self.infix = infix
+        self.binding = binding
+        self.latex = latex
+        self.reference = reference or f"numpy.{name}"
+        self.jax = jax or f"jax.numpy.{name}"
+        self.tolerance = tolerance
+        self.naturals = naturals
+        self.any_zero = any_zero
         self.is_ufunc = isinstance(numpy, np.ufunc)
         self.loops: dict[Types, Loop] = {}
 
@@ -151,6 +170,18 @@ class Op(Primitive):
             found = found._replace(plain=plain, carries=self.differentiable and is_float(found.output))
             self.loops[types] = found
         return found
+
+    def takes(self, dtype: DType) -> bool:
+        """Whether it computes on operands that are all of this dtype."""
+        try:
+            self.loop((dtype,) * self.arity)
+        except errors.DTypeError:
+            return False
+        return True
+
+    def conditions(self, dtype: DType) -> list[bool]:
+        """Which of its operands are taken as booleans, though all are given in this dtype."""
+        return [d.kind == "b" and dtype.kind != "b" for d in self.loop((dtype,) * self.arity).inputs]
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -211,10 +242,12 @@ def evaluate(op: Op, args: Sequence[Any]) -> Any:
 
 
 TABLE: dict[str, Op] = {}
+NAMES: dict[str, Op] = {}  # those of the table, by every name that they have
 
 
 def _register(op: Op) -> Op:
     TABLE[op.name] = op
+    NAMES.update(dict.fromkeys((op.name, *op.aliases), op))
     return op
 
 

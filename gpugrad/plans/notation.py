@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,15 +13,8 @@ from ..ops import elementwise as ew
 from ..ops.op import Masked, Op
 from .symbols import Adjoint, Graph, Sym, reverse
 
-_INFIX = {
-    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "less": "<", "less_equal": "<=", "greater": ">",
-    "greater_equal": ">=", "equal": "==", "not_equal": "!=",
-}  # fmt: skip
-_TIGHT = {"multiply": 2, "divide": 2, "add": 1, "subtract": 1}  # what binds more tightly needs no brackets
-_LATEX_INFIX = {"*": r"\cdot", "<=": r"\le", ">=": r"\ge", "==": "=", "!=": r"\ne"}
-_LATEX_NAMES = {"log": "ln", "maximum": "max", "minimum": "min"} | {
-    n: n for n in ("arcsin", "arccos", "arctan", "cos", "cosh", "sin", "sinh", "tan", "tanh")
-}
+_OPERAND = re.compile(r"\(#(\d)\)|#(\d)")  # in a row's form: `(#1)`, in brackets if it needs them, or `#1`
+_POWER = ew.power.binding
 
 
 def text(s: Sym, names: Mapping[Sym, str], digits: int | None = 6) -> str:
@@ -28,72 +22,56 @@ def text(s: Sym, names: Mapping[Sym, str], digits: int | None = 6) -> str:
 
     digits: of the numbers in it; None for all of them.
     """
+    return _written(s, names, digits, False)
+
+
+def latex(s: Sym, names: Mapping[Sym, str]) -> str:
+    """A symbol in LaTeX, with `names`, themselves in LaTeX, for the symbols that have one."""
+    return _written(s, names, 6, True)
+
+
+def _written(s: Sym, names: Mapping[Sym, str], digits: int | None, in_latex: bool) -> str:
     if s in names:
         return names[s]
     if s.op is None:
         return number(s.data, digits)
     if s.op.casts:
-        return text(s.args[0], names, digits)
-    parts = [text(a, names, digits) for a in s.args]
-    sign = _INFIX.get(s.op.name)
-    if sign is not None:
-        left, right = (_grouped(p, a, s.op, names, k) for k, (p, a) in enumerate(zip(parts, s.args, strict=True)))
-        return f"{left} {sign} {right}"
-    if s.op is ew.negative:
-        return f"-{_grouped(parts[0], s.args[0], ew.multiply, names, 1)}"
-    return f"{s.op.name}({', '.join(parts)})"
+        return _written(s.args[0], names, digits, in_latex)
+    op, parts = s.op, [_written(a, names, digits, in_latex) for a in s.args]
+
+    def operand(found: re.Match[str]) -> str:
+        k = int(found[1] or found[2]) - 1
+        if found[2] or not _needs_brackets(s.args[k], parts[k], op, k, names, in_latex):
+            return parts[k]
+        return rf"\left({parts[k]}\right)" if in_latex else f"({parts[k]})"
+
+    if in_latex and "#" in op.latex:
+        return _OPERAND.sub(operand, op.latex)
+    if op.infix:
+        return _OPERAND.sub(operand, f"(#1) {op.infix} (#2)" if op.arity == 2 else f"{op.infix}(#1)")
+    if in_latex:
+        head = op.latex or rf"\operatorname{{{latex_word(op.name)}}}"
+        return rf"{head}\left({', '.join(parts)}\right)"
+    return f"{op.name}({', '.join(parts)})"
 
 
-def _grouped(part: str, a: Sym, outer: Op, names: Mapping[Sym, str], place: int) -> str:
+def _needs_brackets(a: Sym, part: str, outer: Op, place: int, names: Mapping[Sym, str], in_latex: bool) -> bool:
+    """Whether an operand, which is written as `part`, would be misread beside the sign of the op around it."""
     while a.op is not None and a.op.casts and a not in names:
         a = a.args[0]
-    if a in names or a.op is None:
-        return f"({part})" if a.op is None and a not in names and part.startswith("-") else part
-    if a.op is ew.negative:
-        return f"({part})"
-    if a.op.name not in _INFIX:
-        return part
-    inner, around = _TIGHT.get(a.op.name, 0), _TIGHT.get(outer.name, 0)
-    plain = inner > around or (inner == around and place == 0 and inner > 0)
-    return part if plain else f"({part})"
-
-
-def latex(s: Sym, names: Mapping[Sym, str]) -> str:
-    """A symbol in LaTeX, with `names`, themselves in LaTeX, for the symbols that have one."""
-    if s in names:
-        return names[s]
-    if s.op is None:
-        return number(s.data)
-    if s.op.casts:
-        return latex(s.args[0], names)
-    parts = [latex(a, names) for a in s.args]
-    name = s.op.name
-    if name in ("divide", "reciprocal"):
-        above, below = parts if name == "divide" else ("1", parts[0])
-        return rf"\frac{{{above}}}{{{below}}}"
-    around = {"sqrt": r"\sqrt{%s}", "exp": "e^{%s}", "absolute": r"\left|%s\right|", "exp2": "2^{%s}"}.get(name)
-    if around is not None:
-        return around % parts[0]
-    grouped = [
-        rf"\left({p}\right)"
-        if a not in names and a.op is not None and (a.op.name in _INFIX or a.op is ew.negative)
-        else p
-        for a, p in zip(s.args, parts, strict=True)
-    ]
-    if name in ("square", "cube", "power"):
-        return f"{{{grouped[0]}}}^{{{parts[1] if name == 'power' else 2 if name == 'square' else 3}}}"
-    sign = _INFIX.get(name)
-    if sign is not None:
-        if name in ("add", "subtract"):  # what is multiplied needs no brackets
-            grouped = [
-                p if a not in names and a.op is ew.multiply else g
-                for a, p, g in zip(s.args, parts, grouped, strict=True)
-            ]
-        return f"{grouped[0]} {_LATEX_INFIX.get(sign, sign)} {grouped[1]}"
-    if s.op is ew.negative:
-        return f"-{grouped[0]}"
-    head = rf"\{_LATEX_NAMES[name]}" if name in _LATEX_NAMES else rf"\operatorname{{{latex_word(name)}}}"
-    return rf"{head}\left({', '.join(parts)}\right)"
+    if a in names:
+        return False
+    if a.op is None:
+        return part.startswith("-")
+    if in_latex and "#" in a.op.latex and "(#" not in a.op.latex:  # a fraction, a root
+        return outer.binding == _POWER
+    if not a.op.infix and not (in_latex and a.op.binding):  # a function
+        return False
+    inner, around = a.op.binding, outer.binding
+    from_the_left = place == 0 and outer.arity == 2 and 0 < inner < _POWER  # a - b - c is (a - b) - c
+    if a.op.arity == 1 and a.op.infix:  # a sign in front
+        return True
+    return not (inner > around or (inner == around and from_the_left))
 
 
 def readable(name: str) -> str:

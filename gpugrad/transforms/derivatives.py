@@ -268,10 +268,10 @@ def grad(f: Callable[..., Any], argnums: _Argnums = 0, has_aux: bool = False) ->
     """A function that returns f's gradient, with the arguments of f: see `value_and_grad`. With has_aux, (gradient, aux).
 
     >>> import gpugrad as gg
-    >>> gg.grad(lambda x: gg.sin(x))(0.0)
+    >>> gg.grad(lambda x: gg.sin(x))(gg.tensor(0.0))
     tensor(1., device='cpu')
     >>> gg.grad(gg.grad(lambda x: x**3))(2.0)
-    tensor(12., device='cpu')
+    np.float64(12.0)
     """
     both = value_and_grad(f, argnums, has_aux)
 

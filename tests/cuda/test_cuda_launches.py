@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from cuda_helpers import NEEDS, emulator, place
-from helpers import OPS, ROOT, same_bits
+from helpers import ROOT, same_bits
 
 import gpugrad as gg
 from gpugrad.backends.cuda import launch
 from gpugrad.backends.protocol import Output
 from gpugrad.base.shapes import reduced
+from gpugrad.ops import elementwise as ew
 from gpugrad.plans.program import identity, single
 
 pytestmark = NEEDS
@@ -194,7 +195,7 @@ def test_indices_of_64_bits_compute_the_same(gpu: emulator.HostBackend, rng: np.
         out = gpu.empty(reduced(shape, axes, True), a.dtype)
         before = len(gpu.runtime.texts())
         gpu.run(
-            single(OPS_BY_NAME["negative"], (a.dtype,)),
+            single(ew.negative, (a.dtype,)),
             shape,
             [place(gpu, np.asfortranarray(a))],
             (),
@@ -202,9 +203,6 @@ def test_indices_of_64_bits_compute_the_same(gpu: emulator.HostBackend, rng: np.
         )
         assert all("int64 index" in t for t in gpu.runtime.texts()[before:])
         np.testing.assert_allclose(gpu.to_host(out), -a.sum(axes, keepdims=True) if axes else -a, rtol=1e-5, atol=1e-6)
-
-
-OPS_BY_NAME = {o.name: o for o in OPS}
 
 
 def test_grids_take_turns(gpu: emulator.HostBackend, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 import sympy
@@ -217,7 +218,7 @@ def test_every_structural_op_is_explained(ours: Any, args: list[np.ndarray]) -> 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "bfloat16"])
 def test_other_dtypes(dtype: str) -> None:
-    x = gg.tensor([0.5, 1.5], dtype=dtype, requires_grad=True, name="x")
+    x = gg.tensor([0.5, 1.5], dtype=getattr(ml_dtypes, dtype, dtype), requires_grad=True, name="x")
     y = (gg.gelu(x) * x.astype("float32")).sum() + gg.softplus(x).sum().astype("float32")
     e = gg.explain(y, x)
     np.testing.assert_allclose(e.total.numpy().astype(float), e.gradient.numpy().astype(float), rtol=0.02)

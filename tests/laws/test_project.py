@@ -18,14 +18,14 @@ import pytest
 from helpers import ROOT
 
 import gpugrad as gg
-from gpugrad.ops.op import TABLE
+from gpugrad.ops.op import NAMES, TABLE
 
 PACKAGE = ROOT / "gpugrad"
 
 # The layers of the design, lowest first, each a folder or a module of the package: none imports from a later one.
 LAYERS = [
-    "base", "ops", "plans", "codegen", "backends", "core", "graph", "tensor", "autograd", "functions", "transforms", "explanation",
-    "random", "serialize", "nn", "optim", "debug", "", "cli", "__main__",
+    "base", "ops", "plans", "codegen", "backends", "core", "graph", "coerce", "interop", "protocols", "methods", "differentiable", "tensor",
+    "autograd", "functions", "transforms", "explanation", "random", "serialize", "nn", "optim", "debug", "", "cli", "__main__",
 ]  # fmt: skip
 
 
@@ -147,12 +147,11 @@ def test_every_row_is_complete() -> None:
 
 def test_every_op_is_function_method_and_numpy_ufunc() -> None:
     x = gg.tensor([0.5])
-    for op in TABLE.values():
-        if op.public and op.name not in ("where", "clip"):
-            assert callable(getattr(gg, op.name))
-            assert callable(getattr(gg.Tensor, op.name))
-    for op in TABLE.values():
-        if op.is_ufunc and op.arity == 1 and op.name not in ("invert",):
+    for name, op in NAMES.items():
+        if op.public:
+            assert callable(getattr(gg, name))
+            assert hasattr(gg.Tensor, name) == (op.params[0] != "condition")
+        if op.is_ufunc and op.arity == 1 and op.takes(x.dtype):
             assert isinstance(op.numpy(x), gg.Tensor)
 
 
