@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 
 from ..backends.cpu.pool import is_whole
+from ..backends.devices import device_array
 from ..base import errors
 from ..base.frames import user_place
 from ..base.modes import enable_grad, grad_mode
 from ..base.shapes import is_float
+from ..coerce import on_host
 from ..core.closing import close
 from ..core.forward import forward
 from ..core.nodes import Leaf, reachable
@@ -94,12 +96,13 @@ def _is_plain(trees: Any) -> bool:
     return not any(isinstance(a, Tensor) for a in _leaves(trees))
 
 
-def _as_plain(t: Any) -> Any:
-    """A tensor as an array of NumPy's or CuPy's, or as NumPy's number; as it is, if a gradient would be lost."""
+def _as_plain(t: Any, on_gpu: bool) -> Any:
+    """A tensor as an array of NumPy's, or of CuPy's, or as NumPy's number; as it is, if a gradient would be lost."""
     if not isinstance(t, Tensor) or t.requires_grad:
         return t
     if t.device.name.startswith("cuda"):
-        return t.cupy()
+        array = t.cupy() if on_gpu else on_host(t)
+        return array if on_gpu or array.ndim else array[()]
     array = close(t._value)
     if not array.ndim:
         return array[()]
@@ -121,6 +124,7 @@ class _Call:
         tangents: Sequence[Tensor] = (), plain: bool = True,
     ) -> None:  # fmt: skip
         self.plain = plain and _is_plain(args) and _is_plain(kwargs)
+        self.on_gpu = self.plain and any(device_array(a) is not None for a in _leaves([args[n] for n in chosen]))
         given = [_map(lambda a: _as_input(name, a), args[n]) for n in chosen]
         self._made: set[Any] = set()  # leaves of this call
         self.depends = False  # whether a way leads from an output to an input
@@ -206,7 +210,9 @@ class _Call:
 
     def handed(self, tree: Any) -> Any:
         """Tensors as they are handed to the caller, who gave tensors or plain data."""
-        return _map(_as_plain, tree) if self.plain and not self.recorded else tree
+        if not self.plain or self.recorded:
+            return tree
+        return _map(lambda t: _as_plain(t, self.on_gpu), tree)
 
     def arranged(self, gradients: Sequence[Any]) -> list[Any]:
         """Gradients in the nesting of the arguments."""
