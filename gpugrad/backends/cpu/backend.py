@@ -171,7 +171,7 @@ def _chosen(program: Program, shape: Shape) -> Kernel | Literal[False]:
         try:
             if native.why_not():
                 if os.environ.get("CXX"):  # one that was asked for by name deserves a word; that there is none does not
-                    _say_once(f"{native.why_not()}.")
+                    _say_once(f"{native.why_not()}. Name one that is there, or unset CXX.")
                 return False
             kernel = False if native.missing(program) else native.compiled(program)
         except (errors.GpugradError, OSError) as e:
