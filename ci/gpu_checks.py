@@ -594,13 +594,11 @@ def large() -> Found:
 @ahead
 def every_op() -> Found:
     """Every op of the table, in float32 and float16."""
-    rows = [
-        o for o in OPS.values() if o.c and o.public and not any(w in o.name for w in ("bitwise", "invert", "shift"))
-    ]
+    rows = [o for o in OPS.values() if o.c and o.public and o.takes(np.dtype(float))]
 
     def arguments(op: Any, dtype: str) -> list[np.ndarray]:
         found = [uniform(500, dtype=dtype, low=low, high=high) for low, high in op.domains]
-        return [found[0] > 0, *found[1:]] if op.name == "where" else found
+        return [a > 0 if c else a for a, c in zip(found, op.conditions(np.dtype(float)), strict=True)]
 
     def case(op: Any, dtype: str) -> Case:
         f = getattr(gg, op.name)
