@@ -11,6 +11,7 @@ tensor([ 1.08060461, -2.61457448], device='cpu')
 """
 
 from . import autograd, debug, functions, graph, nn, optim, random
+from .arguments import wait
 from .backends.cpu.pool import memory
 from .backends.devices import Device, device, get_device, set_default_device
 from .base import errors
@@ -19,7 +20,7 @@ from .base.modes import enable_grad, no_grad, set_grad_enabled
 from .explanation import explain
 from .functions import *
 from .serialize import load, save
-from .tensor import Tensor, wait
+from .tensor import Tensor
 from .transforms.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .transforms.stationary import StationaryPoint, stationary_point
 

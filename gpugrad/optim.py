@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from .arguments import wait
 from .base import errors
 from .base.interrupts import uninterrupted
 from .base.modes import no_grad
@@ -18,7 +19,7 @@ from .functions.creation import full, zeros_like
 from .functions.elementwise import clip
 from .functions.reductions import sum
 from .ops import elementwise as ew
-from .tensor import Tensor, wait
+from .tensor import Tensor
 
 
 class Optimizer:

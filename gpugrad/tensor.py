@@ -19,9 +19,9 @@ from .base import errors
 from .base.frames import KNOWS_ITEM_UPDATES, Place, is_item_update, user_place
 from .base.index import is_basic, is_everything, normalize_index
 from .base.modes import grad_mode
-from .coerce import as_array, as_dtype, check_array, device_among, host_data, on_host, operand
+from .coerce import as_array, as_dtype, check_array, host_data, on_host, operand
 from .core.calling import call, written
-from .core.closing import absorbing, close_together
+from .core.closing import absorbing
 from .core.growing import fitting, grow
 from .core.nodes import Slot
 from .core.value import Value, held
@@ -386,36 +386,3 @@ def rebuilt(array: Any, requires_grad: bool, device: str) -> Tensor:
     check_array(array, array)
     where = get_device(device)
     return leaf(where.backend.from_host(as_array(array), None), where, requires_grad, True)
-
-
-def as_tensor(a: Any, device: Device) -> Tensor:
-    """A tensor as it is; plain data as a tensor on a device."""
-    return a if isinstance(a, Tensor) else Tensor(operand(a, device))
-
-
-def as_tensors(*args: Any) -> list[Tensor]:
-    """Arguments of a function as tensors on one device, that of the first tensor among them."""
-    device = device_among(args)
-    return [as_tensor(a, device) for a in args]
-
-
-def wait(*tensors: Tensor) -> None:
-    """Compute these tensors now and wait for their devices: for timing.
-
-    Tensors of one shape that need no gradient are computed as one region with several outputs.
-
-    >>> import gpugrad as gg
-    >>> gg.wait(gg.ones(3) * 2)
-    """
-    close_together([t._value for t in tensors])
-    for device in {t.device for t in tensors}:
-        device.backend.synchronize()
-
-
-def elementwise(op: Op, args: Sequence[Any]) -> Tensor:
-    """An elementwise op on anything: without a tensor among the operands, the first becomes one."""
-    for a in args:
-        if isinstance(a, Tensor):
-            return a.__gpugrad_bind__(op, args, {})
-    first = as_tensor(args[0], device_among(args))
-    return first.__gpugrad_bind__(op, (first, *args[1:]), {})

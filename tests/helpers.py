@@ -16,10 +16,10 @@ import pytest
 import scipy.special
 
 import gpugrad as gg
+from gpugrad.arguments import elementwise
 from gpugrad.backends.cpu import compiler
 from gpugrad.base import dtypes
 from gpugrad.ops.op import TABLE, Op
-from gpugrad.tensor import elementwise
 
 ROOT = Path(__file__).parents[1]
 OPS = sorted(TABLE.values(), key=lambda o: o.name)

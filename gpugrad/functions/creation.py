@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import as_tensor, as_tensors
 from ..backends.devices import default_device, device_array, device_of, get_device
 from ..base import errors
 from ..base.config import config
@@ -15,7 +16,7 @@ from ..coerce import as_dtype, check_array, device_among, holds_variables, host_
 from ..core import checks
 from ..core.closing import close
 from ..ops import elementwise as ew
-from ..tensor import Tensor, as_tensor, as_tensors, leaf
+from ..tensor import Tensor, leaf
 from .face import public
 from .shaping import broadcast_to
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import as_tensors, elementwise
 from ..base import errors
 from ..base.shapes import is_float
 from ..ops import elementwise as ew
 from ..ops import structural
-from ..tensor import Tensor, as_tensors, elementwise
+from ..tensor import Tensor
 from .face import method, public
 
 

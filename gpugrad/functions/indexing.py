@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import as_tensors
 from ..base import errors
 from ..base.shapes import Axis, as_shape, normalize_axes, normalize_axis
 from ..coerce import host_data
 from ..ops import structural
-from ..tensor import Tensor, as_tensors
+from ..tensor import Tensor
 from .creation import tensor
 from .face import public
 from .shaping import broadcast_to, concatenate, ravel, reshape

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import as_tensors
 from ..base import errors
 from ..base.dtypes import computed
 from ..base.shapes import Axis, is_float, normalize_axes, normalize_axis
 from ..coerce import as_dtype
 from ..ops import elementwise as ew
 from ..ops import structural
-from ..tensor import Tensor, as_tensors
+from ..tensor import Tensor
 from .creation import ones, zeros
 from .elementwise import where
 from .face import public

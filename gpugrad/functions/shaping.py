@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import as_tensors
 from ..base import errors
 from ..base.shapes import Axis, as_shape, broadcast, normalize_axes, normalize_axis, reshape_target
 from ..ops import structural
-from ..tensor import Tensor, as_tensors
+from ..tensor import Tensor
 from .face import method, public
 
 

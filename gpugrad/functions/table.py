@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import numpy as np
 
+from ..arguments import elementwise
 from ..base import errors
 from ..ops.op import TABLE, Op, evaluate
 from ..plans.notation import local_gradients
-from ..tensor import Tensor, elementwise
+from ..tensor import Tensor
 from . import elementwise as written  # noqa: F401  # what takes more than its op comes first
 from .creation import tensor
 from .face import PUBLIC, public

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import random
+from ..arguments import as_tensors
 from ..base import errors
 from ..base.shapes import is_16_bit, is_float
 from ..functions.elementwise import where
@@ -14,7 +15,7 @@ from ..functions.indexing import take_along_axis
 from ..functions.reductions import log_softmax, mean, sum, var
 from ..functions.shaping import expand_dims, squeeze
 from ..ops import elementwise as ew
-from ..tensor import Tensor, as_tensors
+from ..tensor import Tensor
 
 
 def _reduced(loss: Tensor, reduction: str) -> Tensor:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import as_tensors, elementwise
 from ..base import errors
 from ..functions.creation import ones, zeros
 from ..functions.elementwise import gelu
 from ..ops import elementwise as ew
-from ..tensor import Tensor, as_tensors, elementwise
+from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
