@@ -104,7 +104,7 @@ class Gradients:
             to = self.accumulators[node] = self.arithmetic.accumulator(node)
             if type(node) is Leaf and self.keeps and not node.hooks and self.arithmetic.in_slot(to):
                 assert node.slot is not None
-                node.slot.progress = self.progress
+                self.touch(node.slot)
         return to
 
     def interior(self, region: Region) -> list[tuple[int, Callable[[Value], None]]]:
@@ -154,15 +154,20 @@ class Gradients:
 
     # ---- what is true of `.grad`: as it was, or invalid from the first change of it until all of them are done
 
+    def touch(self, slot: Slot) -> None:
+        """A gradient is about to change. One that an earlier pass left incomplete stays so until it is cleared."""
+        if slot.progress is None or slot.progress.done:
+            slot.progress = self.progress
+
     def deposit(self, slot: Slot, g: Value) -> None:
         """Add a gradient to what a slot holds."""
-        slot.progress = self.progress
+        self.touch(slot)
         slot.value = total(slot.value, g)
 
     def deliver(self, leaves: Sequence[tuple[Leaf, Adjoint | None]]) -> None:
         """The end of the way: into the slots of the leaves, or to whoever wants them."""
         for reached in self.slots:
-            reached.progress = self.progress
+            self.touch(reached)
         for leaf, g in leaves:
             slot = leaf.slot
             if slot is None:

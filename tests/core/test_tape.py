@@ -124,6 +124,9 @@ def test_a_failing_backward_marks_what_it_had_added_to(monkeypatch: pytest.Monke
         y.backward()
     with pytest.raises(gg.errors.GraphError, match="ZeroDivisionError"):
         _ = x.grad
+    (x * 3).sum().backward()  # what is added to an incomplete gradient does not make it complete
+    with pytest.raises(gg.errors.GraphError, match="ZeroDivisionError"):
+        _ = x.grad
     x.zero_grad()
     assert x.grad is None
     assert w.grad is None
