@@ -15,7 +15,7 @@ from .base.shapes import DType, Shape, is_float
 from .coerce import operand
 from .core import reverse
 from .core.closing import absorbing, close
-from .core.nodes import Leaf, Node, Slot
+from .core.nodes import Leaf, Node, Part, Slot
 from .core.value import Value, constant, held
 from .interop import Leaving
 from .ops.op import cast
@@ -201,7 +201,7 @@ class Differentiable(Leaving):
         if self.is_leaf or v.slot is not None:
             return
         slot = v.slot = self._slot = Slot()
-        if v.node is not None:
+        if v.node is not None and type(v.node) is not Part:
             v.node.slot = slot
         region = absorbing(v)
         if region is not None:
@@ -216,7 +216,7 @@ class Differentiable(Leaving):
         v = self._value
         if not v.requires_grad:
             raise errors.hook_without_grad("register_hook")
-        if v.absorbed is not None:
+        if v.absorbed is not None or (type(v.node) is Part and v.node.region.uses(v)):
             raise errors.hook_too_late()
         if not callable(hook):
             raise errors.bad_type("register_hook", f"expected a function of the gradient, not {type(hook).__name__!r}.")

@@ -30,7 +30,7 @@ from .nodes import Leaf, Node, Region, Structural
 from .ownership import may_overwrite
 from .replay import on_variables
 from .value import Value, filled, held
-from .variable import Masked, Variable
+from .variable import MaskedVariable, Variable
 
 
 class Adjoint(NamedTuple):
@@ -67,14 +67,14 @@ class Accumulator:
         raise NotImplementedError
 
     def add_where(self, chosen: Variable, g: Variable) -> None:
-        self.add(Masked(ew.where(chosen, g, 0), chosen))
+        self.add(MaskedVariable(ew.where(chosen, g, 0), chosen))
 
     def add(self, g: Any, apart: bool = False) -> None:
         raise NotImplementedError
 
     def _parts(self, g: Any) -> tuple[Variable, Variable | None]:
         """The value and the mask of what a rule has made, the latter where it is of use."""
-        if type(g) is not Masked:
+        if type(g) is not MaskedVariable:
             return g, None
         return g.value, g.mask if self.node.wants_masks else None
 
@@ -236,7 +236,7 @@ class InPlace:
         variable = _Upstream(held(g.value, node.device), g.owned, g.owns_mask)
         if g.mask is None or not moves:
             return variable
-        return Masked(variable, Variable(held(g.mask, node.device)))
+        return MaskedVariable(variable, Variable(held(g.mask, node.device)))
 
     def variable(self, a: Value) -> Variable:
         return Variable(a)
@@ -423,7 +423,7 @@ class Recorded:
         return Adjoint(Variable(filled(leaf.shape, 0, leaf.dtype, leaf.device))) if a is None else a
 
     def upstream(self, g: Adjoint, moves: bool, node: Node) -> Any:
-        return g.value if g.mask is None or not moves else Masked(g.value, g.mask)
+        return g.value if g.mask is None or not moves else MaskedVariable(g.value, g.mask)
 
     def variable(self, a: Value) -> Variable:
         return Variable(a)

@@ -17,7 +17,7 @@ from ..base.modes import grad_mode
 from ..base.shapes import reduced
 from ..plans.plan import plans
 from . import checks
-from .nodes import Leaf, Region, usual_backward
+from .nodes import Leaf, Part, Region, usual_backward
 from .structure import members, structure
 from .value import Value
 
@@ -150,13 +150,15 @@ class _Job:
         node = Region(outputs, self.arrays, self.plan, found, self.extent, self.axes) if self.recorded else None
         # A value with its array in place is computed, so that comes last.
         mark = weakref.ref(node) if node is not None else _FORGOTTEN
+        single = len(outputs) == 1
         computed = set(outputs)
         for n, v in enumerate(found.nodes):
-            if v not in computed:
+            inside = v not in computed
+            if inside:
                 v.absorbed = mark
-                if node is not None and v.slot is not None and v.requires_grad:
-                    node.retained[n] = v.slot
-        if node is not None and len(outputs) == 1:
+            if node is not None and v.slot is not None and v.requires_grad and not (single and not inside):
+                node.retained[n] = v.slot
+        if node is not None and single:
             outputs[0].node = node
             node.slot = outputs[0].slot
         for v, array in zip(outputs, self.arrays, strict=True):
@@ -172,6 +174,11 @@ def _close(roots: list[Value], axes: tuple[int, ...] | None = None, keepdims: bo
 
 
 def absorbing(v: Value) -> Region | None:
-    """The recorded region that has computed a value on the way to something else, while it is there."""
+    """The recorded region that has computed a value together with ops that may use it, while it is there.
+
+    Its gradient is then not all that arrives at a node: the region knows of the rest.
+    """
+    if type(v.node) is Part:
+        return v.node.region
     region = v.absorbed() if v.absorbed is not None else None
     return region if isinstance(region, Region) else None

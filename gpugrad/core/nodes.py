@@ -19,10 +19,11 @@ from ..base.config import config
 from ..base.modes import scope
 from ..base.shapes import Shape, reduced, summed_axes
 from ..ops.structural import Call, StructuralOp, kept
+from ..plans.dag import Node as Result
 from ..plans.plan import GradientPlan, GradientRequest, Plan
 from ..plans.program import Kind, Program, Source
 from .ownership import spare_of
-from .value import Value
+from .value import Value, held
 
 _numbers = itertools.count()
 Hook = Callable[[Value], "Value | None"]
@@ -239,8 +240,21 @@ class Region(Node):
         """The node of an output, while it is there."""
         return self.parts[k]() if self.parts else self
 
+    def output(self, k: int) -> Value:
+        """An output that backward reads, as a value on the tape: with a new node if that of the output is gone."""
+        v = held(self.outputs[k], self.device, requires_grad=True, node=self.output_node(k))
+        if v.node is None:
+            v.node = Part(self, k, v)
+            self.parts[k] = weakref.ref(v.node)
+        return v
+
     def find(self, v: Value) -> int:
         return next(n for n, r in enumerate(self.interior) if r() is v)
+
+    def uses(self, v: Value) -> bool:
+        """Whether an op of the region reads a value that the region has computed."""
+        own = Result(self.find(v))
+        return any(own in call.operands for call in self.plan.dag.calls)
 
     def free(self) -> None:
         super().free()
@@ -298,7 +312,6 @@ class Part(Node):
     def __init__(self, region: Region, index: int, value: Value) -> None:
         super().__init__(value, (region,))
         self.index = index
-        self.slot = value.slot
         self.wants_masks = region.wants_masks
 
     @property

@@ -14,7 +14,7 @@ from ..ops.structural import broadcast_to
 from ..plans.program import Kind, Source
 from ..plans.symbols import Sym
 from .nodes import Region
-from .value import constant, filled, held
+from .value import constant, filled
 from .variable import Variable
 
 
@@ -53,9 +53,8 @@ def _kept(node: Region, names: Mapping[Sym, Source], nodes: Sequence[Sym]) -> di
     known: dict[Sym, Any] = {}
     for s, source in names.items():
         if source.kind is Kind.OUTPUT:
-            array, own = node.outputs[source.index], node.output_node(source.index)
-            if array is not None and own is not None:
-                known[s] = Variable(held(array, node.device, requires_grad=True, node=own))
+            if node.outputs[source.index] is not None:
+                known[s] = Variable(node.output(source.index))
         elif source.kind is Kind.INPUT and source.index in node.saved:
             known[s] = Variable(node.saved[source.index])
     for r, s in zip(node.interior, nodes, strict=False):

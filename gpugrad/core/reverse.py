@@ -13,7 +13,7 @@ from ..base import errors
 from ..base.modes import set_grad_enabled
 from .arithmetic import Accumulator, Adjoint, Arithmetic, InPlace, Recorded
 from .closing import LOCK, absorbing, close
-from .nodes import Leaf, Node, Progress, Region, Slot, check_not_freed, reachable
+from .nodes import Leaf, Node, Part, Progress, Region, Slot, check_not_freed, reachable
 from .value import Value
 from .variable import Variable
 
@@ -58,8 +58,8 @@ class Wanted:
     __slots__ = ("interior", "node", "value")
 
     def __init__(self, v: Value) -> None:
-        self.node: Node | None = v.node
         region = absorbing(v)
+        self.node: Node | None = None if type(v.node) is Part else v.node
         self.interior = None if region is None else (region, region.find(v))
         self.value: Value | None = None
 

@@ -67,7 +67,7 @@ def _constants(op: Any, values: list[Any]) -> list[Any]:
     return [numbers[k] if k in numbers else next(rest) for k in range(len(values))]
 
 
-class Masked(Operators):
+class MaskedVariable(Operators):
     """A gradient and the mask of the elements that took part, both variables: an op that moves elements moves both.
 
     What only moves, sums or selects elements is done to the mask as to the value (sums become logical or). Any other op gives a
@@ -93,9 +93,9 @@ class Masked(Operators):
         return self.value.ndim
 
     def __gpugrad_bind__(self, op: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
-        value = op(*[a.value if type(a) is Masked else a for a in args], **params)
+        value = op(*[a.value if type(a) is MaskedVariable else a for a in args], **params)
         if op is ew.where:  # where(c, g, 0): an element that is not selected did not take part
-            return Masked(value, ew.logical_and(args[0], self.mask))
+            return MaskedVariable(value, ew.logical_and(args[0], self.mask))
         if type(op) is Op or not op.moves:
             return value
-        return Masked(value, op(*[a.mask if type(a) is Masked else a for a in args], **params))
+        return MaskedVariable(value, op(*[a.mask if type(a) is MaskedVariable else a for a in args], **params))

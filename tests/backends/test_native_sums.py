@@ -47,7 +47,9 @@ def test_sums_over_any_axes_stored_or_added(dtype: np.dtype, data: st.DataObject
     run(identity(dtype), shape, [a], [Output(out, axes, add)], threads)
     if dtype in FLOATS:
         eps = float(ml_dtypes.finfo(dtype).eps)
-        np.testing.assert_allclose(out.astype(float), expected, rtol=2 * eps, atol=2 * eps * max(8, a.size / 100))
+        np.testing.assert_allclose(
+            out.astype(float), expected, rtol=2 * eps, atol=2 * eps * max(16, a.size / 16)
+        )  # a random walk of roundings
     else:
         np.testing.assert_array_equal(out, expected.astype(dtype))
 

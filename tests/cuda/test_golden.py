@@ -92,7 +92,7 @@ def _golden(backend: Any) -> dict[str, str]:
         ("running_sum", cuda_structural.scan_chunks(np.dtype(np.float32))),
     ):
         result[f"{name}.cu"] = text[text.rindex("typedef gg_sum_of") :]
-    p, g, m, v = (gg.core.closing.stand_in(np.dtype(np.float32), gg.get_device("cuda")) for _ in range(4))
+    p, g, m, v = (gg.core.foreach.placeholder(np.dtype(np.float32), gg.get_device("cuda")) for _ in range(4))
     adam = gg.optim.AdamW([leaf(3)])
     with gg.no_grad():
         new = [t._value for t in adam.update(*map(gg.Tensor, (p, g)), [gg.Tensor(m), gg.Tensor(v)], 2)]
