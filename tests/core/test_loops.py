@@ -60,7 +60,8 @@ def close(a: np.ndarray, b: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_long_programs_at_every_fusion_level(seed: int) -> None:
+def test_long_programs_at_every_fusion_level(seed: int, on_cpu: None) -> None:
+    gg.config.cpu = "numpy"  # hundreds of plans that are run once
     f = program(seed, 150)
     data = [np.random.default_rng(seed + k).uniform(-1, 1, 3) for k in range(4)]
 
@@ -90,7 +91,8 @@ def test_long_programs_at_every_fusion_level(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_hooks_and_kept_gradients_of_what_a_cut_leaves_behind(seed: int) -> None:
+def test_hooks_and_kept_gradients_of_what_a_cut_leaves_behind(seed: int, on_cpu: None) -> None:
+    gg.config.cpu = "numpy"
     f = program(seed, 60)
 
     def run() -> Any:
@@ -116,7 +118,8 @@ def test_hooks_and_kept_gradients_of_what_a_cut_leaves_behind(seed: int) -> None
 
 
 @pytest.mark.parametrize(("body", "most"), [(5, 4), (37, 8), (54, 8), (100, 12), (200, 16)])
-def test_a_loop_has_few_plans(body: int, most: int, fused: None) -> None:
+def test_a_loop_has_few_plans(body: int, most: int, fused: None, on_cpu: None) -> None:
+    gg.config.cpu = "numpy"
     r = random.Random(body)
     ops = [r.choice(OPS) for _ in range(body)]
     x = leaf([0.3, 0.4])
