@@ -26,7 +26,7 @@ def as_tensors(*args: Any) -> list[Tensor]:
 def wait(*tensors: Tensor) -> None:
     """Compute these tensors now and wait for their devices: for timing.
 
-    Tensors of one shape that need no gradient are computed as one region with several outputs.
+    Tensors of one shape are computed as one region with several outputs, those that require grad and those that do not apart.
 
     >>> import gpugrad as gg
     >>> gg.wait(gg.ones(3) * 2)
