@@ -106,7 +106,7 @@ def test_hooks_and_kept_gradients_of_what_a_cut_leaves_behind(seed: int, on_cpu:
                     states[k] = gg.tanh(states[k] * states[(k + 1) % 4] + 0.1)
             states[1].retain_grad()
             seen.append(states[1])
-        y = f(states)
+        y = f(states) + sum(s.sum() for s in seen)
         (inner,) = gg.autograd.grad(y, seen[0], retain_graph=True)
         y.backward()
         return [g.numpy() for g in (inner, *[s.grad for s in seen], *[x.grad for x in xs])]
@@ -121,7 +121,7 @@ def test_hooks_and_kept_gradients_of_what_a_cut_leaves_behind(seed: int, on_cpu:
 def test_a_loop_has_few_plans(body: int, most: int, fused: None, on_cpu: None) -> None:
     gg.config.cpu = "numpy"
     r = random.Random(body)
-    ops = [r.choice(OPS) for _ in range(body)]
+    ops = [r.choice(OPS[:5]) for _ in range(body)]  # no conditions: they are regions of their own where they are cut off
     x = leaf([0.3, 0.4])
     before = plans.made
     gg.debug.counters.reset()
