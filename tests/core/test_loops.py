@@ -121,7 +121,9 @@ def test_hooks_and_kept_gradients_of_what_a_cut_leaves_behind(seed: int, on_cpu:
 def test_a_loop_has_few_plans(body: int, most: int, fused: None, on_cpu: None) -> None:
     gg.config.cpu = "numpy"
     r = random.Random(body)
-    ops = [r.choice(OPS[:5]) for _ in range(body)]  # no conditions: they are regions of their own where they are cut off
+    ops = [
+        r.choice(OPS[:5]) for _ in range(body)
+    ]  # no conditions: they are regions of their own where they are cut off
     x = leaf([0.3, 0.4])
     before = plans.made
     gg.debug.counters.reset()
