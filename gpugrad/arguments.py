@@ -37,9 +37,11 @@ def wait(*tensors: Tensor) -> None:
 
 
 def elementwise(op: Op, args: Sequence[Any]) -> Tensor:
-    """An elementwise op on anything: without a tensor among the operands, the first becomes one."""
+    """An elementwise op on anything: by whoever interprets it; if nobody does, the first operand becomes a tensor."""
     for a in args:
-        if isinstance(a, Tensor):
-            return a.__gpugrad_bind__(op, args, {})
+        interpret = getattr(a, "__gpugrad_bind__", None)
+        if interpret is not None:
+            found: Tensor = interpret(op, args, {})
+            return found
     first = as_tensor(args[0], device_among(args))
     return first.__gpugrad_bind__(op, (first, *args[1:]), {})
