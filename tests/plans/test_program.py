@@ -102,7 +102,7 @@ def test_sources_are_what_the_arrays_are_to_the_region() -> None:
     plan = Plan(Dag((Call(ew.tanh, (Input(0),), True),), (Array(FLOAT32, True),), (), (Node(0),)))
     assert plan.forward.sources == (Source(Kind.INPUT, 0),)
     assert plan.needs((0,), True) == ((), (0,), ())  # 1 - y * y
-    assert plan.needs((0,), False) == ((0,), False, ())
+    assert plan.needs((0,), False) == ((0,), (), ())
     assert identity(FLOAT32).sources == (Source(Kind.UPSTREAM),)
 
 
