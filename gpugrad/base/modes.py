@@ -51,13 +51,13 @@ class _GradMode(threading.local):
 
     @property
     def enabled(self) -> bool:
-        scopes = self.scopes
-        while scopes:
-            innermost = scopes[-1]
-            if innermost._is_owned():
-                return innermost.records
-            scopes.pop()  # a block that has ended
-        return True
+        self.forget_ended()
+        return self.scopes[-1].records if self.scopes else True
+
+    def forget_ended(self) -> None:
+        """Let go of the blocks that have ended: leaving one is a single call of C, which cannot do it."""
+        while self.scopes and not self.scopes[-1]._is_owned():
+            self.scopes.pop()
 
 
 grad_mode = _GradMode()
@@ -88,6 +88,7 @@ class set_grad_enabled(_RLock):  # type: ignore[misc]
         self.records = bool(enabled)
 
     def __enter__(self) -> None:
+        grad_mode.forget_ended()
         scopes = grad_mode.scopes
         interleaved = self._is_owned() and scopes[-1] is not self
         if interleaved or not self.acquire(blocking=False):
