@@ -42,6 +42,7 @@ def test_default_device_can_be_set() -> None:
         gg.config.device = "tpu"
 
 
+@pytest.mark.usefixtures("on_cpu")  # an emulated GPU is there without CuPy's driver
 def test_cuda_without_cupy_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
     import importlib.util
