@@ -135,18 +135,10 @@ class Differentiable(Leaving):
             slot.clear()
             return
         g = operand(gradient, self.device)
-        self._check_gradient(g)
+        check_gradient(self._value, g)
         if g is not slot.value:
             slot.clear()
             slot.value = g
-
-    def _check_gradient(self, g: Value) -> None:
-        if g.shape != self.shape:
-            raise errors.gradient_shape(g.shape, self.shape)
-        if g.dtype != self.dtype:
-            raise errors.gradient_dtype(g.dtype, self.dtype)
-        if g.device is not self.device:
-            raise errors.mixed_devices("gradient", g.device, self.device)
 
     def zero_grad(self) -> None:
         """Forget the gradient. Its buffer is kept for the next one: no pass over memory."""
@@ -181,16 +173,17 @@ class Differentiable(Leaving):
 
     def _seed(self, gradient: Any) -> Value:
         """The upstream gradient that a pass starts with here."""
-        if not self.requires_grad:
+        v = self._value
+        if not v.requires_grad:
             raise errors.backward_without_grad()
         if gradient is None:
             if self.size != 1:
-                raise errors.backward_needs_gradient(self.shape)
-            return _one(self.shape, self.dtype, self.device)
-        g = operand(gradient, self.device)
-        if not isinstance(gradient, Differentiable) and g.dtype != self.dtype:
-            g = cast(self.dtype)(self._plain(g))._value
-        self._check_gradient(g)
+                raise errors.backward_needs_gradient(v.shape)
+            return _one(v.shape, v.dtype, v.device)
+        g = operand(gradient, v.device)
+        if not isinstance(gradient, Differentiable) and g.dtype != v.dtype:
+            g = cast(v.dtype)(self._plain(g))._value
+        check_gradient(v, g)
         return g
 
     def retain_grad(self) -> None:
@@ -248,3 +241,13 @@ def gradients_in(
         if not t.requires_grad:
             raise errors.input_without_grad(n)
     return reverse.gradients_in(roots, [t._value for t in inputs], retain, create_graph)[0]
+
+
+def check_gradient(v: Value, g: Value) -> None:
+    """Raise unless a gradient, or a tangent, has the shape, dtype and device of the value it belongs to."""
+    if g.shape != v.shape:
+        raise errors.gradient_shape(g.shape, v.shape)
+    if g.dtype != v.dtype:
+        raise errors.gradient_dtype(g.dtype, v.dtype)
+    if g.device is not v.device:
+        raise errors.mixed_devices("gradient", g.device, v.device)

@@ -33,6 +33,8 @@ from .ops import structural
 from .ops.op import Op, cast
 from .protocols import Protocols
 
+_NUMBERS = {float, int}
+
 
 class Tensor(Methods, Protocols, Differentiable):
     """An array with a gradient: a name for a value on a device. Make one with `gg.tensor`.
@@ -63,16 +65,23 @@ class Tensor(Methods, Protocols, Differentiable):
         self._writes = 0
 
     def __gpugrad_bind__(self, op: Any, args: Sequence[Any], params: dict[str, Any]) -> Tensor:
-        values = []
-        for a in args:
-            kind = type(a)
-            if kind is Tensor:
-                values.append(a._value)
-            elif kind is float or kind is int:
-                values.append(a)
-            else:
-                values.append(operand(a, self._value.device))
-        return Tensor(grow(op, tuple(values)) if type(op) is Op else call(op, values, params))
+        if type(op) is not Op:
+            return Tensor(call(op, [self._operand(a) for a in args], params))
+        if len(args) != 2:
+            return Tensor(grow(op, tuple([self._operand(a) for a in args])))
+        a, b = args  # an operator, most often: this is the hot path of user code
+        if type(a) is Tensor:
+            a = a._value
+        elif type(a) not in _NUMBERS:
+            a = operand(a, self._value.device)
+        if type(b) is Tensor:
+            b = b._value
+        elif type(b) not in _NUMBERS:
+            b = operand(b, self._value.device)
+        return Tensor(grow(op, (a, b)))
+
+    def _operand(self, a: Any) -> Any:
+        return a if type(a) in _NUMBERS else operand(a, self._value.device)
 
     @classmethod
     def _plain(cls, v: Value) -> Tensor:

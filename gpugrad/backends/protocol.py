@@ -45,14 +45,6 @@ class ArraySpec(NamedTuple):
 class Backend(Protocol):
     """What a device must be able to do. Arrays are the device's own (NumPy's or CuPy's)."""
 
-    @property
-    def xp(self) -> Any:
-        """The array module, for structural ops."""
-
-    @property
-    def ahead(self) -> bool:
-        """True if it is worth calling `expect`."""
-
     def from_host(self, data: Any, dtype: DType | None) -> Any:
         """A new C-contiguous array on this device: a copy of `data` of the host, or of another device of the same kind."""
 
@@ -107,3 +99,5 @@ class Backend(Protocol):
         """The text of a program as array calls."""
 
     dialect: str  # "c" or "cuda": what its kernels are written in
+    ahead: bool  # whether it is worth calling `expect`
+    xp: Any  # the array module, for structural ops

@@ -9,7 +9,9 @@ import numpy as np
 
 from . import errors
 
-_SEQUENCES = (list, tuple, range)
+_SEQUENCES = {list, tuple, range}
+_PLAIN = {int, type(None)}
+_ARRAYS = (np.ndarray, bool, np.bool_)
 
 
 def normalize_index(index: Any) -> tuple[Any, ...]:
@@ -21,12 +23,14 @@ def normalize_index(index: Any) -> tuple[Any, ...]:
     out = []
     for i in items:
         kind = type(i)
-        if kind is int or i is None:
+        if kind is slice:
+            parts = i.start, i.stop, i.step
+            out.append(i if _PLAIN.issuperset(map(type, parts)) else slice(*map(_whole, parts)))
+            continue
+        if kind in _PLAIN:
             out.append(i)
             continue
-        if (
-            kind in _SEQUENCES or isinstance(i, np.ndarray) or hasattr(kind, "__array__")
-        ):  # a mask of pandas, NumPy's numbers
+        if kind in _SEQUENCES or hasattr(kind, "__array__"):  # a mask of pandas, NumPy's numbers
             i = np.array(i)
             if i.size == 0 and i.dtype.kind == "f":
                 i = i.astype(np.intp)
@@ -34,9 +38,7 @@ def normalize_index(index: Any) -> tuple[Any, ...]:
                 raise errors.bad_type("index", f"index arrays must be integers or booleans, not {i.dtype}.")
             if i.ndim == 0:
                 i = bool(i) if i.dtype.kind == "b" else int(i)
-        elif isinstance(i, slice):
-            i = slice(*(None if s is None else operator.index(s) for s in (i.start, i.stop, i.step)))
-        elif not (i is None or i is Ellipsis or isinstance(i, (bool, np.bool_))):
+        elif not (i is Ellipsis or isinstance(i, (bool, np.bool_))):
             try:
                 i = operator.index(i)
             except TypeError:
@@ -47,10 +49,13 @@ def normalize_index(index: Any) -> tuple[Any, ...]:
     return tuple(out)
 
 
+def _whole(part: Any) -> int | None:
+    return None if part is None else operator.index(part)
+
+
 def is_basic(index: Any) -> bool:
     """True for an index without arrays or booleans in it: what it names is a view."""
-    items = index if isinstance(index, tuple) else (index,)
-    return not any(isinstance(i, (np.ndarray, bool, np.bool_)) for i in items)
+    return not any(isinstance(i, _ARRAYS) for i in (index if isinstance(index, tuple) else (index,)))
 
 
 def in_groups(places: Any) -> tuple[Any, Any]:
@@ -67,7 +72,7 @@ def is_everything(index: tuple[Any, ...]) -> bool:
 def repeats(index: Any) -> bool:
     """Whether an index may name an element twice: only one with integer arrays in it can."""
     items = index if isinstance(index, tuple) else (index,)
-    return any(getattr(i, "dtype", np.dtype(bool)).kind in "iu" and getattr(i, "ndim", 0) for i in items)
+    return any(getattr(i, "ndim", 0) and i.dtype.kind in "iu" for i in items)
 
 
 def takes_all(index: tuple[Any, ...], shape: tuple[int, ...]) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,23 +17,20 @@ from .dtypes import is_float as is_float
 Shape = tuple[int, ...]
 Axis = int | Sequence[int] | None
 
-_broadcast_cache: dict[tuple[Shape, ...], Shape] = {}
+# Small programs ask the same few questions again and again, so the answers are kept.
+_kept = functools.lru_cache(maxsize=4096)
+_broadcast = _kept(np.broadcast_shapes)
 
 
 def broadcast(op: str, *shapes: Shape) -> Shape:
     """The shape that `shapes` broadcast to, by NumPy's rule; ShapeError naming `op` where there is none."""
-    result = _broadcast_cache.get(shapes)
-    if result is None:
-        try:
-            result = np.broadcast_shapes(*shapes)
-        except ValueError:
-            raise errors.no_broadcast(op, shapes) from None
-        if len(_broadcast_cache) > 4096:
-            _broadcast_cache.clear()
-        _broadcast_cache[shapes] = result
-    return result
+    try:
+        return _broadcast(*shapes)
+    except ValueError:
+        raise errors.no_broadcast(op, shapes) from None
 
 
+@_kept
 def summed_axes(small: Shape, large: Shape) -> tuple[int, ...]:
     """The axes of `large` along which an array of shape `small` was repeated to broadcast to it."""
     lead = len(large) - len(small)
@@ -63,7 +61,8 @@ def normalize_axis(op: str, axis: Any, ndim: int) -> int:
     return int(i % ndim)
 
 
-def reduced(shape: Shape, axes: Iterable[int], keepdims: bool) -> Shape:
+@_kept
+def reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
     """The shape left after reducing `axes`."""
     gone = set(axes)
     if keepdims:

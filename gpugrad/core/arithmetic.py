@@ -188,7 +188,7 @@ class _Upstream(Variable):
     __slots__ = ("owned", "owns_mask")
 
     def __init__(self, value: Value, owned: bool, owns_mask: bool) -> None:
-        super().__init__(value)
+        self._value = value
         self.owned = owned
         self.owns_mask = owns_mask
 
@@ -266,9 +266,6 @@ class InPlace:
                 kept = reduced(extent, node.axes, True)
                 upstream = upstream.reshape(kept)
                 mask = mask.reshape(kept) if mask is not None else None
-                if any(plan.alias):  # what is passed on must be repeated here; a plan does it by itself
-                    upstream = backend.xp.broadcast_to(upstream, extent)
-                    mask = backend.xp.broadcast_to(mask, extent) if mask is not None else None
             ups: Sequence[Any] = (upstream,)
             taking: Sequence[Any] = (mask,)
         else:
@@ -294,7 +291,11 @@ class InPlace:
                 continue
             place, mask_place = plan.places[k]
             if plan.alias[k] and node.shapes[n] == extent and type(to.node) is not Leaf:
-                passed.append((to, Adjoint(upstream, mask if plan.masks[k] is not None else None, single)))
+                passing = mask if plan.masks[k] is not None else None
+                if node.axes is not None:  # what is passed on must be repeated here; a plan does it by itself
+                    upstream = backend.xp.broadcast_to(upstream, extent)
+                    passing = None if passing is None else backend.xp.broadcast_to(passing, extent)
+                passed.append((to, Adjoint(upstream, passing, single)))
                 continue
             buffer, add = to.buffer()
             write(buffer, place, upstream, add)

@@ -103,11 +103,11 @@ def grow(op: Op, args: tuple[Any, ...]) -> Value:
     if config._noting:
         _note(v)
     e: Any = None
-    read = []
+    read: Any = ()
     for a in args:
         if type(a) is Value:
             if a.op is None:
-                read.append(id(a))
+                read = (*read, id(a))
                 continue
             other = a.expression
             if other.into is not None:

@@ -9,6 +9,7 @@ tangents of its targets to its value. Both are written once, for two arithmetics
 from __future__ import annotations
 
 import itertools
+import operator
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,6 +27,7 @@ from .ownership import spare_of
 from .value import Value, held
 
 _numbers = itertools.count()
+_BY_NUMBER = operator.attrgetter("number")
 Hook = Callable[[Value], "Value | None"]
 
 
@@ -333,15 +335,31 @@ class Structural(Node):
     __slots__ = ("inputs", "op", "others", "output", "params", "shapes")
 
     def __init__(self, op: StructuralOp, inputs: Sequence[Value], params: dict[str, Any], output: Value) -> None:
-        super().__init__(output, tuple([a.node if a.requires_grad else None for a in inputs]))
-        keep, reads_output = kept(op, [a.requires_grad for a in inputs])
+        targets: list[Node | None] = []
+        shapes: list[Shape] = []
+        read: list[Value | None] = []
+        keep, reads_output = kept(op, inputs)
+        self.others: dict[int, weakref.ref[Value]] = _NOTHING
+        masks = False
+        for n, a in enumerate(inputs):
+            target = a.node if a.requires_grad else None
+            targets.append(target)
+            shapes.append(a.shape)
+            if n in keep:
+                read.append(a)
+            else:
+                read.append(None)
+                if target is None:
+                    self.others = {**self.others, n: weakref.ref(a)}
+            if target is not None and target.wants_masks:
+                masks = op.moves
+        super().__init__(output, tuple(targets))
         self.op = op
         self.params = params
-        self.shapes = tuple([a.shape for a in inputs])
-        self.inputs: tuple[Value | None, ...] = tuple([a if n in keep else None for n, a in enumerate(inputs)])
-        self.others = {n: weakref.ref(a) for n, a in enumerate(inputs) if n not in keep and not a.requires_grad}
+        self.shapes = tuple(shapes)
+        self.inputs = tuple(read)
         self.output = output.array if reads_output else None
-        self.wants_masks = op.moves and any(t is not None and t.wants_masks for t in self.targets)
+        self.wants_masks = masks
 
     @property
     def name(self) -> str:  # type: ignore[override]  # the other kinds have a constant
@@ -378,7 +396,7 @@ def reachable(roots: Sequence[Node]) -> list[Node]:
             if t is not None and t not in seen:
                 seen.add(t)
                 stack.append(t)
-    return sorted(seen, key=lambda n: n.number)
+    return sorted(seen, key=_BY_NUMBER)
 
 
 def check_not_freed(node: Node) -> None:

@@ -110,6 +110,8 @@ class Gradients:
     def interior(self, region: Region) -> list[tuple[int, Callable[[Value], None]]]:
         """The interior nodes of a region whose gradients somebody wants, and who receives them."""
         if self.keeps:
+            if not region.retained:
+                return []
             return [(n, lambda g, slot=slot: self.deposit(slot, g)) for n, slot in region.retained.items()]  # type: ignore[misc]
         return [(w.interior[1], w.receive) for w in self.wanted if w.interior is not None and w.interior[0] is region]
 

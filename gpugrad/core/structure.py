@@ -63,7 +63,7 @@ class Structure:
             if type(a) is Value:
                 code = index.get(a)
                 if code is None:
-                    fresh = a.array is None and a.absorbed is None and a.node is None and a.op is not None
+                    fresh = a.op is not None and a.absorbed is None and a.node is None
                     code = self._visit(a) if fresh else self._reach(a)
                 entry.append(code)
             else:

@@ -413,12 +413,12 @@ def _contract(g, call, into, *, inputs, output):
         to.add(part)
 
 
-def kept(op: StructuralOp, needs: Sequence[bool]) -> tuple[list[int], bool]:
+def kept(op: StructuralOp, inputs: Sequence[Any]) -> tuple[Sequence[Any], bool]:
     """The inputs that the vjp reads, by index, and whether it reads the output."""
     if op.linear == "each":
-        wanted = sum(needs)
-        return [k for k, n in enumerate(needs) if wanted - n > 0], False
-    return [k for k in op.keeps if k != "y"], "y" in op.keeps
+        wanted = sum([a.requires_grad for a in inputs])
+        return [k for k, a in enumerate(inputs) if wanted > a.requires_grad], False
+    return op.keeps, "y" in op.keeps
 
 
 def tangent(op: StructuralOp, tangents: Sequence[Any], call: Call, params: dict[str, Any]) -> Any:

@@ -30,6 +30,7 @@ from ..core.forward import forward
 from ..core.nodes import Leaf, reachable
 from ..core.reverse import gradients_in
 from ..core.value import Value, filled
+from ..differentiable import check_gradient
 from ..functions.creation import tensor, zeros
 from ..functions.reductions import sum
 from ..functions.shaping import reshape, stack
@@ -308,7 +309,7 @@ def vjp(f: Callable[..., Any], *xs: Any, has_aux: bool = False) -> Any:
         upstream = []
         for t, g in zip(call.outputs, given, strict=True):
             g = g if isinstance(g, Tensor) else tensor(g, t.dtype, t.device)
-            t._check_gradient(g._value)
+            check_gradient(t._value, g._value)
             upstream.append(g)
         gradients = call.arranged(call.pull(upstream, True))
         call.warn_if_constant("vjp")
@@ -352,7 +353,7 @@ def _directions(name: str, xs: Any, ts: Any) -> list[Tensor]:
         t if isinstance(t, Tensor) else tensor(t, x.dtype, x.device) for t, x in zip(directions, likes, strict=True)
     ]
     for t, x in zip(found, likes, strict=True):
-        x._check_gradient(t._value)
+        check_gradient(x._value, t._value)
     return found
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from ...base import errors
 from ...base.config import config
 from ...base.dtypes import FLOAT32, DType, computed, is_16_bit
-from ...base.index import in_groups
+from ...base.index import in_groups, repeats
 from ...base.shapes import Shape
 from ...ops.structural import StructuralOp
 from ...plans.program import Program
@@ -38,14 +38,8 @@ class CpuBackend:
     """The `Backend` of the CPU."""
 
     dialect = "c"
-
-    @property
-    def xp(self) -> Any:
-        return np
-
-    @property
-    def ahead(self) -> bool:
-        return False
+    ahead = False
+    xp: Any = np
 
     def from_host(self, data: Any, dtype: DType | None) -> Any:
         return np.array(data, dtype, order="C")
@@ -130,7 +124,7 @@ class CpuBackend:
         rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
         if isinstance(rows, np.ndarray) and rows.dtype.kind in "iu" and buffer.ndim > 1 and rows.size:
             _add_rows(buffer, rows.ravel().astype(np.intp), array.reshape(rows.size, *buffer.shape[1:]))
-        elif _has_arrays(index):
+        elif repeats(index):
             np.add.at(buffer, index, array)
         else:  # a basic or a boolean index names no element twice
             buffer[index] += array
@@ -197,11 +191,6 @@ def _say_once(why: str) -> None:
     if next(_said) == 0:
         all_or_one = "all plans" if _given_up or native.why_not() else "the plan"
         warnings.warn(f"NumPy runs {all_or_one} from now on, which is slower: {why}", RuntimeWarning, stacklevel=2)
-
-
-def _has_arrays(index: Any) -> bool:
-    items = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(i, (np.ndarray, list)) and np.asarray(i).dtype.kind != "b" for i in items)
 
 
 def _add_rows(buffer: Any, rows: Any, values: Any) -> None:

@@ -80,21 +80,15 @@ class CupyBackend:
     """The `Backend` of one GPU."""
 
     dialect = "cuda"
+    ahead = True
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self.xp: Any = runtime.cupy
         self._tables: dict[Any, Any] = {}
         # Numbers that arrays were filled with, kept on the device: an upload for each fill would wait for the device.
         self._numbers: dict[Any, Any] = {}
         self._own = cuda_ops.TABLE
-
-    @property
-    def xp(self) -> Any:
-        return self.runtime.cupy
-
-    @property
-    def ahead(self) -> bool:
-        return True
 
     # ------------------------------------------------------------------------------------------------- memory
 
