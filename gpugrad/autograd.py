@@ -44,5 +44,8 @@ def grad(
     found = gradients_in(roots, ins, create_graph if retain_graph is None else retain_graph, create_graph)
     for n, g in enumerate(found):
         if g is None and not allow_unused:
-            raise errors.unused_input(n)
+            raise errors.GraphError(
+                f"inputs[{n}] was not used to compute the outputs, so its gradient would be None. Pass allow_unused=True "
+                f"to get None for it."
+            )
     return tuple(None if g is None else Tensor(g) for g in found)

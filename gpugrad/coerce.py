@@ -34,7 +34,10 @@ def operand(a: Any, device: Device) -> Value:
     elif array is not a or not isinstance(a, np.ndarray):
         where = device_of(array)
         if where is not device:
-            raise errors.mixed_arrays(where, device)
+            raise errors.DeviceError(
+                f"an array on {where} was used with a tensor on {device}: move the tensor with t.to({str(where)!r}), or the array "
+                f"with gg.asarray(a).to({str(device)!r})."
+            )
     check_array(array, a)
     return constant(array, device)
 

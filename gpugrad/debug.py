@@ -73,5 +73,8 @@ def _region(tensor: Any) -> Any:
     close(value)
     node = value.node.region if isinstance(value.node, Part) else value.node
     if not isinstance(node, Region):
-        raise errors.no_plan()
+        raise errors.GraphError(
+            "this tensor was not made by a region that requires grad, so no plan is kept with it. Ask a computed tensor, "
+            "not a leaf, a reshape or a matrix product."
+        )
     return node

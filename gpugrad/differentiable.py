@@ -175,10 +175,16 @@ class Differentiable(Leaving):
         """The upstream gradient that a pass starts with here."""
         v = self._value
         if not v.requires_grad:
-            raise errors.backward_without_grad()
+            raise errors.GraphError(
+                "backward: this tensor does not require grad, so there is no graph behind it. Make an input with "
+                "requires_grad=True, and compute outside gg.no_grad()."
+            )
         if gradient is None:
             if self.size != 1:
-                raise errors.backward_needs_gradient(v.shape)
+                raise errors.GraphError(
+                    f"backward on a tensor of shape {v.shape}: without a `gradient` only a tensor with one element has one. "
+                    f"Reduce it first, y.sum().backward(), or pass the upstream gradient, y.backward(gradient=v)."
+                )
             return _one(v.shape, v.dtype, v.device)
         g = operand(gradient, v.device)
         if not isinstance(gradient, Differentiable) and g.dtype != v.dtype:
@@ -210,7 +216,10 @@ class Differentiable(Leaving):
         if not v.requires_grad:
             raise errors.hook_without_grad("register_hook")
         if v.absorbed is not None or (type(v.node) is Part and v.node.region.uses(v)):
-            raise errors.hook_too_late()
+            raise errors.GraphError(
+                "register_hook: this tensor was already absorbed by a computed region, which would not call the hook. "
+                "Register the hook right after computing the tensor, before its first use."
+            )
         if not callable(hook):
             raise errors.bad_type("register_hook", f"expected a function of the gradient, not {type(hook).__name__!r}.")
         close(v)
@@ -246,8 +255,12 @@ def gradients_in(
 def check_gradient(v: Value, g: Value) -> None:
     """Raise unless a gradient, or a tangent, has the shape, dtype and device of the value it belongs to."""
     if g.shape != v.shape:
-        raise errors.gradient_shape(g.shape, v.shape)
+        raise errors.ShapeError(
+            f"the gradient has shape {g.shape}, but its tensor has shape {v.shape}; they must be equal."
+        )
     if g.dtype != v.dtype:
-        raise errors.gradient_dtype(g.dtype, v.dtype)
+        raise errors.DTypeError(
+            f"the gradient is {g.dtype}, but its tensor is {v.dtype}. Convert first: g.astype({str(v.dtype)!r})."
+        )
     if g.device is not v.device:
         raise errors.mixed_devices("gradient", g.device, v.device)

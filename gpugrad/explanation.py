@@ -256,7 +256,10 @@ def explain(
     graph = build(y, names)
     target = next((n for n in graph.variables if n.value is x._value), None)
     if target is None:
-        raise errors.not_in_graph(x.name or "x")
+        raise errors.GraphError(
+            f"explain: {x.name or 'x'} is not in the graph of the result: it was not used to compute it, or was written to since (the "
+            f"graph has the value that was used)."
+        )
     if element is not None:
         element = normalize_index(element)
         if np.empty(x.shape, bool)[element].ndim:

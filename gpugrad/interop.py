@@ -48,7 +48,7 @@ class Leaving(Variable):
         Raises DeviceError for a tensor that is not on a GPU, GraphError for one that requires grad.
         """
         if not self.device.name.startswith("cuda"):
-            raise errors.not_on_gpu("cupy()", self.device)
+            raise errors.DeviceError(f"cupy() needs a tensor on a GPU, not on {self.device}: say t.cuda() first.")
         if self.requires_grad:
             raise errors.gradient_lost("cupy()", "t.detach().cupy()")
         array = close(self._value)
@@ -76,7 +76,10 @@ class Leaving(Variable):
                 "t.detach().numpy()",
             )
         if self.device.name.startswith("cuda"):
-            raise errors.array_of_cuda(self.device)
+            raise errors.DTypeError(
+                f"np.asarray of a tensor on {self.device}: NumPy arrays are on the CPU. Say t.cpu() for a tensor there, t.numpy() for a "
+                f"copy as an array, or t.cupy() for the array on the GPU."
+            )
         array = self.numpy()
         if (dtype is not None and np.dtype(dtype) != array.dtype) or copy:
             return array.astype(dtype or array.dtype)
@@ -96,7 +99,9 @@ class Leaving(Variable):
     def item(self) -> Any:
         """The one element, as a Python number: no gradient goes with it. Raises ShapeError if there are more or fewer."""
         if self.size != 1:
-            raise errors.not_one_element("item()", self.shape)
+            raise errors.ShapeError(
+                f"item() needs a tensor with exactly one element; this one has shape {self.shape}. Index it or reduce it first."
+            )
         return on_host(self).item()
 
     def tolist(self) -> Any:
@@ -110,7 +115,9 @@ class Leaving(Variable):
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            raise errors.ambiguous_truth(self.shape)
+            raise errors.ShapeError(
+                f"the truth value of a tensor of shape {self.shape} is ambiguous: use t.any() or t.all()."
+            )
         return bool(self.item())
 
     def __int__(self) -> int:

@@ -55,7 +55,10 @@ def folder() -> Path:
         if _is_private(path):
             return path
     if given:
-        raise errors.cache_folder(given)
+        raise errors.DeviceError(
+            f"GPUGRAD_CACHE_DIR is {given!r}, but compiled kernels cannot be kept there: it must be a folder that you own and "
+            f"can write to."
+        )
     own = Path(tempfile.mkdtemp(prefix="gpugrad-"))
     atexit.register(_remove, own, os.getpid())
     _temporary.append(own)

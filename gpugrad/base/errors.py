@@ -1,14 +1,13 @@
-"""Every message a user can see, and the exception types that carry them.
+"""The types of the errors that gpugrad raises on purpose, and the messages that are raised in more than one place.
 
-Each function builds one error: it names what was given, what was expected, and what to do about it. The types are
-subclasses of the built-in ones a NumPy user already catches.
+Every message names what was given, what was expected, and what to do about it. The types are subclasses of the built-in ones that a
+NumPy user already catches. A function builds one error; a message that is used once stands where it is raised.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 
 class GpugradError(Exception):
@@ -80,10 +79,6 @@ def complex_operand(dtype: object) -> DTypeError:
     )
 
 
-def python_scalar_out_of_range(value: object, dtype: object) -> DTypeError:
-    return DTypeError(f"the Python integer {value} does not fit in {dtype}. Convert the tensor with x.astype(...).")
-
-
 def integers_to_negative_powers() -> InputError:
     return InputError(
         "integers to negative integer powers are not allowed, as in NumPy: write x.astype(float) ** n, or 1 / x**-n."
@@ -104,16 +99,6 @@ def unknown_device(name: object) -> DeviceError:
 
 def no_cuda(name: str, why: str) -> DeviceError:
     return DeviceError(f"device {name!r} is not available: {why}")
-
-
-def bad_axis(op: str, axis: object, ndim: int) -> ShapeError:
-    return ShapeError(
-        f"{op}: axis {axis} is out of range for a tensor with {ndim} axes (allowed: {-ndim} to {ndim - 1})."
-    )
-
-
-def repeated_axis(op: str, axes: object) -> ShapeError:
-    return ShapeError(f"{op}: an axis appears twice in {axes}; name each axis once.")
 
 
 def bad_shape(op: str, message: str) -> ShapeError:
@@ -147,44 +132,6 @@ def grad_needs_float(dtype: object) -> DTypeError:
     )
 
 
-def backward_without_grad() -> GraphError:
-    return GraphError(
-        "backward: this tensor does not require grad, so there is no graph behind it. Make an input with "
-        "requires_grad=True, and compute outside gg.no_grad()."
-    )
-
-
-def backward_needs_gradient(shape: Shape) -> GraphError:
-    return GraphError(
-        f"backward on a tensor of shape {shape}: without a `gradient` only a tensor with one element has one. "
-        f"Reduce it first, y.sum().backward(), or pass the upstream gradient, y.backward(gradient=v)."
-    )
-
-
-def gradient_shape(given: Shape, expected: Shape) -> ShapeError:
-    return ShapeError(f"the gradient has shape {given}, but its tensor has shape {expected}; they must be equal.")
-
-
-def gradient_dtype(given: object, expected: object) -> DTypeError:
-    return DTypeError(
-        f"the gradient is {given}, but its tensor is {expected}. Convert first: g.astype({str(expected)!r})."
-    )
-
-
-def graph_freed(op: str) -> GraphError:
-    return GraphError(
-        f"backward: the graph was already walked and freed (reached {op!r} a second time). Pass retain_graph=True to "
-        f"the first backward, or compute the result again."
-    )
-
-
-def graph_gone(op: str) -> GraphError:
-    return GraphError(
-        f"the graph behind this tensor was freed by a backward (at {op!r}): look at it before, or keep it with "
-        f"y.backward(retain_graph=True)."
-    )
-
-
 def bad_expression(text: str, place: int, message: str) -> InputError:
     start = max(0, min(place - 40, len(text) - 80))  # a window of a long one
     window = "".join(
@@ -194,50 +141,8 @@ def bad_expression(text: str, place: int, message: str) -> InputError:
     return InputError(f"{message}\n    {shown}\n    {' ' * (place - start + (3 if start else 0))}^")
 
 
-def picture_format(path: str, known: Sequence[str]) -> InputError:
-    return InputError(f"cannot tell the format of {path!r}: its name must end in one of {', '.join(known)}.")
-
-
-def no_converter() -> ImportError:
-    return ImportError(
-        "writing a PNG needs a converter of SVG: pip install cairosvg, or install rsvg-convert (librsvg); or write a .svg."
-    )
-
-
-def not_in_graph(what: str) -> GraphError:
-    return GraphError(
-        f"explain: {what} is not in the graph of the result: it was not used to compute it, or was written to since (the "
-        f"graph has the value that was used)."
-    )
-
-
-def graph_cycle(a: str, b: str) -> GraphError:
-    return GraphError(f"not a computational graph: {a} is an operand of {b}, but comes after it.")
-
-
 def input_without_grad(index: int) -> GraphError:
     return GraphError(f"inputs[{index}] does not require grad, so it has no gradient. Make it with requires_grad=True.")
-
-
-def unused_input(index: int) -> GraphError:
-    return GraphError(
-        f"inputs[{index}] was not used to compute the outputs, so its gradient would be None. Pass allow_unused=True "
-        f"to get None for it."
-    )
-
-
-def gradient_invalid(reason: str) -> GraphError:
-    return GraphError(
-        f"this gradient is incomplete: the backward that was adding to it failed ({reason}). Clear it with "
-        f"x.zero_grad() (or optimizer.zero_grad()) and run backward again."
-    )
-
-
-def hook_too_late() -> GraphError:
-    return GraphError(
-        "register_hook: this tensor was already absorbed by a computed region, which would not call the hook. "
-        "Register the hook right after computing the tensor, before its first use."
-    )
 
 
 def hook_without_grad(what: str) -> GraphError:
@@ -283,23 +188,6 @@ def write_shape(op: str, given: Shape, expected: Shape) -> ShapeError:
     return ShapeError(f"{op}: a value of shape {given} cannot be written to a tensor (or part) of shape {expected}.")
 
 
-def broken_promise(where: str) -> WriteError:
-    return WriteError(
-        f"an array given to gg.asarray at {where} was changed before its values and gradients had been read. Copy it "
-        f"with gg.tensor(a), or write to it later."
-    )
-
-
-def not_one_element(what: str, shape: Shape) -> ShapeError:
-    return ShapeError(
-        f"{what} needs a tensor with exactly one element; this one has shape {shape}. Index it or reduce it first."
-    )
-
-
-def ambiguous_truth(shape: Shape) -> ShapeError:
-    return ShapeError(f"the truth value of a tensor of shape {shape} is ambiguous: use t.any() or t.all().")
-
-
 def gradient_lost(what: str, exit: str) -> GraphError:
     return GraphError(
         f"{what} of a tensor that requires grad would lose its gradient. To keep it, stay with tensors: np.sin or gg.sin instead of "
@@ -332,13 +220,6 @@ def not_finite(op: str, where: str, what: str) -> FloatingPointError:
     )
 
 
-def no_plan() -> GraphError:
-    return GraphError(
-        "this tensor was not made by a region that requires grad, so no plan is kept with it. Ask a computed tensor, "
-        "not a leaf, a reshape or a matrix product."
-    )
-
-
 def zero_d(what: str) -> DTypeError:
     return DTypeError(f"{what} of a 0-d tensor: it has no axes.")
 
@@ -351,13 +232,6 @@ def deepcopy_non_leaf() -> GraphError:
     return GraphError(
         "only leaves can be copied with copy.deepcopy or pickle: this tensor was computed and carries a graph. "
         "Use t.detach() (or t.copy() inside the graph)."
-    )
-
-
-def plan_failed(source: str, cause: BaseException) -> InternalError:
-    return InternalError(
-        f"a plan could not be run: {type(cause).__name__}: {cause}. This is a bug in gpugrad; please report it with "
-        f"this text:\n{source}"
     )
 
 
@@ -389,24 +263,10 @@ def compile_failed(command: str, message: str, text: str) -> InternalError:
     return error
 
 
-def cache_folder(path: str) -> DeviceError:
-    return DeviceError(
-        f"GPUGRAD_CACHE_DIR is {path!r}, but compiled kernels cannot be kept there: it must be a folder that you own and "
-        f"can write to."
-    )
-
-
 def no_storage(what: str, cause: str) -> DeviceError:
     return DeviceError(
         f"{what}: {cause}. Compiled kernels need a place on disk: make room, name a folder on another disk in GPUGRAD_CACHE_DIR (and "
         f"in TMPDIR, which the compiler uses), lift a limit on the size of files (ulimit -f), or use GPUGRAD_CPU=numpy."
-    )
-
-
-def out_of_memory(size: int, used: int) -> MemoryError:
-    return MemoryError(
-        f"no memory for a buffer of {size:,} bytes; gpugrad's arrays use {used:,} bytes. Let go of tensors, or use "
-        f"smaller ones."
     )
 
 
@@ -417,77 +277,14 @@ def out_of_device_memory(size: int, free: int, total: int, used: int, device: st
     )
 
 
-def transform_needs_floats(name: str, dtype: object) -> DTypeError:
-    return DTypeError(
-        f"{name} differentiates with respect to floating-point arguments, not {dtype}: convert with x.astype(float), or "
-        f"leave the argument out of argnums."
-    )
-
-
-def bad_argnums(name: str, argnums: object, count: int) -> InputError:
-    return InputError(f"{name}: argnums={argnums!r} does not fit a call with {count} positional argument(s).")
-
-
-def grad_of_many(name: str, shapes: Sequence[Any]) -> ShapeError:
-    return ShapeError(
-        f"{name} takes functions with one number as their result, not of shapes {list(shapes)}: sum the result, or use "
-        f"gg.vjp or gg.jacobian."
-    )
-
-
-def old_gpu(architecture: str, version: str) -> DeviceError:
-    return DeviceError(
-        f"this GPU (sm_{architecture}) is too old for the compiler of CUDA {version}: install gpugrad[cuda12] instead of "
-        f"[cuda13], or use device='cpu'."
-    )
-
-
-def kernel_failed(message: str, text: str) -> InternalError:
-    return InternalError(
-        f"a kernel failed on the GPU: {message}. The GPU cannot be used further by this process. This is a bug in gpugrad; "
-        f"please report it with the text of the kernel:\n{text}"
-    )
-
-
-def not_on_gpu(what: str, device: object) -> DeviceError:
-    return DeviceError(f"{what} needs a tensor on a GPU, not on {device}: say t.cuda() first.")
-
-
-def mixed_arrays(array: object, device: object) -> DeviceError:
-    return DeviceError(
-        f"an array on {array} was used with a tensor on {device}: move the tensor with t.to({str(array)!r}), or the array "
-        f"with gg.asarray(a).to({str(device)!r})."
-    )
-
-
-def array_of_cuda(device: object) -> DTypeError:
-    return DTypeError(
-        f"np.asarray of a tensor on {device}: NumPy arrays are on the CPU. Say t.cpu() for a tensor there, t.numpy() for a "
-        f"copy as an array, or t.cupy() for the array on the GPU."
-    )
-
-
 def bad_array(value: object, expected: object) -> InternalError:
     return InternalError(
         f"a compiled plan was given {value}, expected {expected}. This is a bug in gpugrad; please report it."
     )
 
 
-def bad_command(name: str, value: str, why: str) -> DeviceError:
-    return DeviceError(
-        f"{name} is {value!r}, which cannot be read as a command line: {why}. Quote it as in a shell, or use GPUGRAD_CPU=numpy."
-    )
-
-
 def missing_extra(what: str, package: str, extra: str) -> ImportError:
     return ImportError(f"{what} needs the package {package!r}, which is not installed: pip install 'gpugrad[{extra}]'.")
-
-
-def state_mismatch(missing: Sequence[Any], unexpected: Sequence[Any]) -> InputError:
-    return InputError(
-        f"load_state_dict: missing names {sorted(missing)}, unexpected names {sorted(unexpected)}; nothing was loaded. "
-        f"Pass strict=False to load what fits."
-    )
 
 
 def placeholder_read() -> PlaceholderError:

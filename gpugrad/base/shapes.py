@@ -46,7 +46,7 @@ def normalize_axes(op: str, axis: Axis, ndim: int) -> tuple[int, ...]:
     given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     axes = tuple(normalize_axis(op, a, ndim) for a in given)
     if len(set(axes)) != len(axes):
-        raise errors.repeated_axis(op, given)
+        raise errors.ShapeError(f"{op}: an axis appears twice in {given}; name each axis once.")
     return tuple(sorted(axes))
 
 
@@ -57,7 +57,9 @@ def normalize_axis(op: str, axis: Any, ndim: int) -> int:
     except AttributeError:
         raise errors.bad_type(op, f"an axis must be an integer, not {type(axis).__name__!r}.") from None
     if not -ndim <= i < ndim:
-        raise errors.bad_axis(op, axis, ndim)
+        raise errors.ShapeError(
+            f"{op}: axis {axis} is out of range for a tensor with {ndim} axes (allowed: {-ndim} to {ndim - 1})."
+        )
     return int(i % ndim)
 
 

@@ -36,7 +36,10 @@ def check_borrowed(values: Iterable[Any]) -> None:
     for v in values:
         known = _borrowed.get(v)
         if known is not None and known != _checksum(v):
-            raise errors.broken_promise(v.line)
+            raise errors.WriteError(
+                f"an array given to gg.asarray at {v.line} was changed before its values and gradients had been read. Copy it "
+                f"with gg.tensor(a), or write to it later."
+            )
 
 
 def _bad(array: Any) -> Any:

@@ -153,7 +153,9 @@ def fitting(value: int, dtype: DType) -> int | float:
         dtype.type(value)
         return value
     except OverflowError:
-        raise errors.python_scalar_out_of_range(value, dtype) from None
+        raise errors.DTypeError(
+            f"the Python integer {value} does not fit in {dtype}. Convert the tensor with x.astype(...)."
+        ) from None
 
 
 def _most_inputs(v: Value) -> int:

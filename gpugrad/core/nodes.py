@@ -402,4 +402,7 @@ def reachable(roots: Sequence[Node]) -> list[Node]:
 def check_not_freed(node: Node) -> None:
     """Raise GraphError if what a pass needs of a node is gone."""
     if node.freed:
-        raise errors.graph_freed(node.name)
+        raise errors.GraphError(
+            f"backward: the graph was already walked and freed (reached {node.name!r} a second time). Pass retain_graph=True to "
+            f"the first backward, or compute the result again."
+        )

@@ -233,7 +233,10 @@ def running_here() -> bool:
 def check_valid(slot: Slot) -> None:
     """Raise GraphError for a gradient whose pass did not come to its end."""
     if slot.progress is not None and not slot.progress.done and not running_here():
-        raise errors.gradient_invalid(slot.progress.reason)
+        raise errors.GraphError(
+            f"this gradient is incomplete: the backward that was adding to it failed ({slot.progress.reason}). Clear it with "
+            f"x.zero_grad() (or optimizer.zero_grad()) and run backward again."
+        )
 
 
 def readable(slot: Slot) -> Any:

@@ -51,7 +51,9 @@ class Graph:
         for k, n in enumerate(self.nodes):
             for a in n.operands:
                 if isinstance(a, Node) and place.get(a, k) >= k:
-                    raise errors.graph_cycle(a.label, n.label)
+                    raise errors.GraphError(
+                        f"not a computational graph: {a.label} is an operand of {n.label}, but comes after it."
+                    )
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -183,7 +185,9 @@ class Graph:
         elif ending in formats:
             content = formats[ending]().encode()
         else:
-            raise errors.picture_format(os.fspath(path), [*formats, ".png"])
+            raise errors.InputError(
+                f"cannot tell the format of {os.fspath(path)!r}: its name must end in one of {', '.join([*formats, '.png'])}."
+            )
         with open(path, "wb") as f:
             f.write(content)
 
@@ -207,7 +211,9 @@ def _png(picture: str) -> bytes:
     except ImportError:
         command = shutil.which("rsvg-convert")
         if command is None:
-            raise errors.no_converter() from None
+            raise ImportError(
+                "writing a PNG needs a converter of SVG: pip install cairosvg, or install rsvg-convert (librsvg); or write a .svg."
+            ) from None
         done = subprocess.run([command, "--unlimited"], input=picture.encode(), capture_output=True, check=True)
         return done.stdout
     return bytes(cairosvg.svg2png(bytestring=picture.encode()))

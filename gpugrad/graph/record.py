@@ -54,7 +54,10 @@ class _Recorder:
             return
         for node in tape.reachable([value.node]):
             if node.freed:
-                raise errors.graph_gone(node.name)
+                raise errors.GraphError(
+                    f"the graph behind this tensor was freed by a backward (at {node.name!r}): look at it before, or keep it with "
+                    f"y.backward(retain_graph=True)."
+                )
             if isinstance(node, tape.Leaf):
                 name = self.label(node) or self.label(node.slot) or getattr(node.slot, "path", "")
                 self.made[node] = self.leaf(node.made, node.shape, node.dtype, node.device, True, name)

@@ -145,7 +145,10 @@ class Module:
         own = dict(self._named())
         missing, unexpected = own.keys() - state.keys(), state.keys() - own.keys()
         if strict and (missing or unexpected):
-            raise errors.state_mismatch(sorted(missing), sorted(unexpected))
+            raise errors.InputError(
+                f"load_state_dict: missing names {sorted(missing)}, unexpected names {sorted(unexpected)}; nothing was loaded. "
+                f"Pass strict=False to load what fits."
+            )
         new = {name: tensor(state[name], device=p.device) for name, p in own.items() if name in state}
         for name, value in new.items():
             if value.shape != own[name].shape or value.dtype != own[name].dtype:

@@ -88,7 +88,10 @@ def _as_input(name: str, a: Any) -> Tensor:
     """An argument as a tensor. An array is copied, once: what is recorded of it may be read when the array has changed."""
     t = a if isinstance(a, Tensor) else tensor(float(a) if type(a) in (int, bool) else a)
     if not is_float(t.dtype):
-        raise errors.transform_needs_floats(name, t.dtype)
+        raise errors.DTypeError(
+            f"{name} differentiates with respect to floating-point arguments, not {t.dtype}: convert with x.astype(float), or "
+            f"leave the argument out of argnums."
+        )
     return t
 
 
@@ -238,7 +241,9 @@ def _chosen(name: str, argnums: _Argnums, count: int) -> list[int]:
     numbers = [argnums] if isinstance(argnums, int) else list(argnums)
     for n in numbers:
         if not isinstance(n, int) or not -count <= n < count:
-            raise errors.bad_argnums(name, argnums, count)
+            raise errors.InputError(
+                f"{name}: argnums={argnums!r} does not fit a call with {count} positional argument(s)."
+            )
     return [n % count for n in numbers]
 
 
@@ -259,7 +264,10 @@ def value_and_grad(f: Callable[..., Any], argnums: _Argnums = 0, has_aux: bool =
     def transformed(*args: Any, **kwargs: Any) -> Any:
         call = _Call("grad", f, args, _chosen("grad", argnums, len(args)), kwargs, has_aux)
         if len(call.outputs) != 1 or call.outputs[0].size != 1:
-            raise errors.grad_of_many("grad", [t.shape for t in call.outputs])
+            raise errors.ShapeError(
+                f"grad takes functions with one number as their result, not of shapes {[t.shape for t in call.outputs]}: sum the result, or use "
+                f"gg.vjp or gg.jacobian."
+            )
         (y,) = call.outputs
         one = Tensor(filled(y.shape, 1, y.dtype if is_float(y.dtype) else np.dtype(float), y.device))
         gradients = call.arranged(call.pull([one], False))

@@ -39,7 +39,9 @@ def _words(variable: str) -> list[str]:
     try:
         return shlex.split(value)
     except ValueError as e:
-        raise errors.bad_command(variable, value, str(e)) from None
+        raise errors.DeviceError(
+            f"{variable} is {value!r}, which cannot be read as a command line: {e!s}. Quote it as in a shell, or use GPUGRAD_CPU=numpy."
+        ) from None
 
 
 @functools.cache

@@ -52,7 +52,10 @@ def run(
     except (MemoryError, KeyboardInterrupt, RecursionError):
         raise
     except Exception as e:  # ends in an error that carries the text: nothing is retried another way
-        raise errors.plan_failed(code.text, e) from e
+        raise errors.InternalError(
+            f"a plan could not be run: {type(e).__name__}: {e}. This is a bug in gpugrad; please report it with "
+            f"this text:\n{code.text}"
+        ) from e
 
 
 def _code(program: Program) -> Code:

@@ -121,7 +121,10 @@ class MemoryPool:
         except (MemoryError, OverflowError):
             with self._lock:
                 self._sizes[0] -= size
-            raise errors.out_of_memory(size, self._sizes[0]) from None
+            raise MemoryError(
+                f"no memory for a buffer of {size:,} bytes; gpugrad's arrays use {self._sizes[0]:,} bytes. Let go of tensors, or use "
+                f"smaller ones."
+            ) from None
 
     def _return(self, block: bytearray, size: int) -> None:
         with self._lock:

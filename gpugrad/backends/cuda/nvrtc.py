@@ -55,7 +55,10 @@ def target(architecture: str) -> str:
     wanted = int(architecture)
     older = [a for a in _library().getSupportedArchs() if a <= wanted]
     if not older:
-        raise errors.old_gpu(architecture, version())
+        raise errors.DeviceError(
+            f"this GPU (sm_{architecture}) is too old for the compiler of CUDA {version()}: install gpugrad[cuda12] instead of "
+            f"[cuda13], or use device='cpu'."
+        )
     return f"{'sm' if max(older) // 10 == wanted // 10 else 'compute'}_{max(older)}"
 
 

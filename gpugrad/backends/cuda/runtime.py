@@ -113,7 +113,10 @@ class Runtime:
             try:
                 self.cupy.cuda.get_current_stream().synchronize()
             except self.cupy.cuda.runtime.CUDARuntimeError as e:
-                raise errors.kernel_failed(str(e), text) from e
+                raise errors.InternalError(
+                    f"a kernel failed on the GPU: {e!s}. The GPU cannot be used further by this process. This is a bug in gpugrad; "
+                    f"please report it with the text of the kernel:\n{text}"
+                ) from e
 
     def _bind(self) -> None:
         """Make the context of this GPU current in this thread: the driver's own calls do not do it by themselves."""
