@@ -1,0 +1,161 @@
+"""NumPy's functions made of others, at their edges: what NumPy gives for them, and the conventions that are ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gpugrad as gg
+
+NAN = np.nan
+ROWS = np.array([[3.0, NAN, 1.0, 2.0], [NAN, NAN, NAN, NAN], [1.0, 1.0, 1.0, 5.0]])
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, about rows without numbers
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", [None, 0, 1, (0, 1)])
+@pytest.mark.parametrize(
+    "name", ["nansum", "nanprod", "nanmax", "nanmin", "nanmean", "nanvar", "nanstd", "nanmedian", "median", "ptp"]
+)
+def test_reductions_with_nans(name: str, axis: Any, keepdims: bool) -> None:
+    expected = getattr(np, name)(ROWS, axis=axis, keepdims=keepdims)
+    found = getattr(gg, name)(ROWS, axis=axis, keepdims=keepdims)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-14)
+    assert found.shape == np.shape(expected)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("n", range(1, 8))
+@pytest.mark.parametrize("name", ["quantile", "nanquantile"])
+def test_every_method_of_quantiles(name: str, n: int) -> None:
+    x = np.array([5.0, 1.0, 4.0, 4.0, 0.5, 9.0, -2.0])[:n]
+    q = np.array([0.0, 0.1, 0.25, 1 / 3, 0.5, 0.7, 0.75, 0.9, 1.0])
+    for method in gg.functions.statistics._CONTINUOUS | gg.functions.statistics._DISCRETE:
+        found = getattr(gg, name)(x, q, method=method)
+        np.testing.assert_allclose(found.numpy(), getattr(np, name)(x, q, method=method), rtol=1e-13, err_msg=method)
+    rows = ROWS.copy()
+    rows[2, 0] = NAN
+    np.testing.assert_allclose(gg.nanquantile(rows, q, axis=1).numpy(), np.nanquantile(rows, q, axis=1))
+    np.testing.assert_allclose(gg.quantile(rows, q, axis=1).numpy(), np.quantile(rows, q, axis=1))
+
+
+def test_gradients_of_order_statistics() -> None:
+    x = np.array([3.0, 1.0, 2.0, 10.0])
+    assert gg.grad(gg.median)(x).tolist() == [0.5, 0, 0.5, 0]
+    assert gg.grad(lambda x: gg.quantile(x, 0.75))(x).tolist() == [0.75, 0, 0, 0.25]
+    assert gg.grad(lambda x: gg.nanmedian(x))(np.array([3.0, NAN, 1.0, 2.0])).tolist() == [0, 0, 0, 1]
+    assert gg.grad(lambda q: gg.quantile(x, q))(np.array(0.75)).tolist() == 3 * 7
+    # an element that was not selected did not take part, even where its own derivative is infinite
+    assert gg.grad(lambda x: gg.median(gg.sqrt(x)))(np.array([0.0, 4.0, 9.0])).tolist() == [0, 0.25, 0]
+    assert gg.grad(lambda x: gg.nansum(gg.log(x - 1)))(np.array([0.0, 3.0])).tolist() == [0, 0.5]
+    assert gg.grad(lambda x: gg.nanstd(x))(np.array([2.0, NAN, 2.0])).tolist() == [0, 0, 0]
+    infinite = np.array([np.inf, np.inf, 1.0])
+    assert gg.quantile(infinite, 0.75).item() == np.inf
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda m: m.median(np.array([1, 2, 4], np.int32)),
+        lambda m: m.quantile(np.array([1, 2, 4]), 0.25),
+        lambda m: m.quantile(np.array([1, 2, 4], np.float32), 0.25),
+        lambda m: m.quantile(np.array([1, 2, 4], np.float32), [0.25]),
+        lambda m: m.average(np.array([1, 2, 4], np.int32)),
+        lambda m: m.average(np.array([1, 2, 4], np.float32), weights=np.array([1, 0, 2])),
+        lambda m: m.nanmean(np.array([1, 2, 4], np.int32)),
+        lambda m: m.nansum(np.array([1, 2, 4], np.int8)),
+        lambda m: m.nanvar(np.array([1, 2, 4], np.float16)),
+        lambda m: m.trace(np.array([[1, 2], [3, 4]], np.int16)),
+        lambda m: m.diff(np.array([True, False, False])),
+        lambda m: m.tril(np.array([[True, True], [True, True]])),
+        lambda m: m.cumprod(np.array([1, 2, 3], np.int8)),
+        lambda m: m.cov(np.array([1, 2, 4])),
+        lambda m: m.trapezoid(np.array([1, 2, 4])),
+        lambda m: m.gradient(np.array([1, 2, 4])),
+        lambda m: m.interp(np.array([1, 2]), np.array([0, 3]), np.array([0, 6])),
+        lambda m: m.interp(np.array([NAN, 0.5]), np.array([0.0, 3.0]), np.array([0.0, 6.0])),
+        lambda m: m.interp(np.array([0.0, 2.0]), np.array([1.0]), np.array([5.0])),
+        lambda m: m.count_nonzero(np.array([[0, 1], [2, 0]]), axis=0),
+        lambda m: m.count_nonzero(np.array([[0, 1], [2, 0]]), keepdims=True),
+        lambda m: m.searchsorted(np.array([1.0, 2.0, 2.0]), np.array([2.0, 0.0]), side="right"),
+        lambda m: m.digitize(np.array([0.5, 2.0]), np.array([0.0, 1.0, 2.0]), right=True),
+        lambda m: m.isin(np.array([1, 2, 3]), [2, 5], invert=True),
+        lambda m: m.argwhere(np.array([[0, 1], [2, 0]])),
+        lambda m: m.flatnonzero(np.array([[0, 1], [2, 0]])),
+        lambda m: m.isclose(np.array([1.0, NAN, np.inf, 1.0]), np.array([1.0, NAN, np.inf, 2.0]), equal_nan=True),
+        lambda m: m.isclose(np.array([1, 1000000]), np.array([1, 1000001])),
+        lambda m: m.meshgrid(np.arange(2), np.arange(3), np.arange(2))[0],
+        lambda m: m.atleast_3d(np.float64(2.0)),
+        lambda m: m.outer(np.array([1, 2], np.int32), np.array([0.5], np.float32)),
+        lambda m: m.diag(np.zeros(0)),
+        lambda m: m.diagonal(np.zeros((0, 3))),
+        lambda m: m.diagonal(np.ones((2, 3)), 7),
+        lambda m: m.vecdot(np.zeros((2, 0)), np.zeros((2, 0))),
+        lambda m: m.kron(np.zeros((0, 2)), np.ones(3)),
+        lambda m: m.cross(np.zeros((0, 3)), np.ones(3)),
+        lambda m: m.block([[np.ones((2, 0)), np.ones((2, 2))]]),
+        lambda m: m.nansum(np.zeros((0, 3)), axis=0),
+        lambda m: m.cumprod(np.zeros((3, 0)), axis=0),
+        lambda m: m.array_split(np.arange(2), 4)[3],
+    ],
+)
+def test_dtypes_and_edges_as_numpy(f: Callable[[Any], Any]) -> None:
+    expected = f(np)
+    found = f(gg)
+    assert isinstance(found, gg.Tensor)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-3 if found.dtype == "float16" else 1e-7)
+    assert found.dtype == np.asarray(expected).dtype
+    assert found.shape == np.shape(expected)
+
+
+def test_questions_about_tensors() -> None:
+    x = gg.tensor([1.0, 2.0, np.nan], requires_grad=True)
+    assert np.allclose(x, x) is False
+    assert np.allclose(x, x, equal_nan=True) is True
+    assert np.array_equal(x[:2], [1.0, 2.0]) is True
+    assert np.array_equal(x, x[:2]) is False
+    assert np.array_equal(x, x, equal_nan=True) is True
+    assert np.array_equiv(x[:2], gg.ones(3)) is False
+    assert np.array_equiv(gg.ones(2), 1.0) is True
+    assert np.count_nonzero(x > 1).item() == 1
+    assert np.searchsorted(x[:2], 1.5).item() == 1
+    assert not np.isclose(x, 1.0).requires_grad
+    assert np.digitize(x[:2], [0.0, 1.5]).tolist() == [1, 2]
+    assert x.trace if hasattr(x, "trace") else False
+    assert gg.eye(3).trace().item() == 3
+    assert gg.ones((2, 3)).mT.shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("f", "error", "text"),
+    [
+        (lambda: gg.cross([1.0, 2.0], [1.0, 2.0]), gg.errors.ShapeError, "third one, 0"),
+        (lambda: gg.diagonal([1.0]), gg.errors.ShapeError, "two axes"),
+        (lambda: gg.diag(gg.ones((2, 2, 2))), gg.errors.ShapeError, "a vector or a matrix"),
+        (lambda: gg.diag([1.0], 0.5), gg.errors.DTypeError, "integer, not 0.5"),
+        (lambda: gg.vecdot([1.0, 2.0], [1.0]), gg.errors.ShapeError, "lengths 2 and 1"),
+        (lambda: gg.quantile([1.0], 1.5), gg.errors.InputError, "between 0 and 1"),
+        (lambda: gg.quantile([1.0], NAN), gg.errors.InputError, "between 0 and 1"),
+        (lambda: gg.quantile([1.0], 0.5, method="nearly"), gg.errors.InputError, "use one of linear"),
+        (lambda: gg.average([1.0, 2.0], weights=[1.0]), gg.errors.ShapeError, "fit neither"),
+        (lambda: gg.block([[1.0], 2.0]), gg.errors.ShapeError, "nested to one depth"),
+        (lambda: gg.block([]), gg.errors.ShapeError, "empty"),
+        (lambda: gg.meshgrid([1.0], indexing="yx"), gg.errors.InputError, "'xy' or 'ij'"),
+        (lambda: gg.interp(1.0, [1.0, 2.0], [1.0]), gg.errors.ShapeError, "one length"),
+        (lambda: gg.gradient([1.0]), gg.errors.ShapeError, "needs at least 2"),
+        (lambda: gg.gradient([1.0, 2.0], 1.0, 2.0), gg.errors.ShapeError, "one for each"),
+        (lambda: gg.diff([1.0], -1), gg.errors.InputError, "negative"),
+        (lambda: gg.cov(gg.ones((1, 1, 1))), gg.errors.ShapeError, "rows of a matrix"),
+        (lambda: gg.cumulative_sum(gg.ones((2, 2))), gg.errors.ShapeError, "needs an axis"),
+        (lambda: gg.hsplit(gg.ones(()), 1), gg.errors.ShapeError, "axes"),
+        (lambda: gg.array_split([1.0], 0), gg.errors.InputError, "at least 1"),
+        (lambda: gg.rot90(gg.ones((2, 2)), 1, (0, 0)), gg.errors.ShapeError, "different"),
+        (lambda: gg.unstack(1.0), gg.errors.ShapeError, "one axis"),
+    ],
+)
+def test_errors(f: Callable[[], Any], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        f()
