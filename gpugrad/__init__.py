@@ -10,7 +10,7 @@ Write NumPy, get gradients; long chains of small operations run as a few large k
 tensor([ 1.08060461, -2.61457448], device='cpu')
 """
 
-from . import autograd, debug, functions, graph, nn, optim, random
+from . import autograd, debug, functions, graph, linalg, nn, optim, random
 from .arguments import wait
 from .backends.cpu.pool import memory
 from .backends.devices import Device, device, get_device, set_default_device
@@ -28,7 +28,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Device", "StationaryPoint", "Tensor", "autograd", "config", "debug", "device", "enable_grad", "errors", "explain", "get_device", "grad",
-    "graph", "hessian", "hvp", "jacobian", "jvp", "load", "memory", "nn", "no_grad", "optim", "random", "save", "set_default_device",
+    "graph", "hessian", "hvp", "jacobian", "jvp", "linalg", "load", "memory", "nn", "no_grad", "optim", "random", "save", "set_default_device",
     "set_grad_enabled", "stationary_point", "value_and_grad", "vjp", "wait",
 ]  # fmt: skip
 __all__ += functions.__all__

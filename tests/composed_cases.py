@@ -14,6 +14,12 @@ def with_nans(*shape: int) -> np.ndarray:
     return x
 
 
+def regular(*shape: int) -> np.ndarray:
+    """Matrices that are far from singular."""
+    n = shape[-1]
+    return a(*shape, n) + n * np.eye(n)
+
+
 def rising(n: int) -> np.ndarray:
     return np.cumsum(a(n))
 
@@ -130,4 +136,29 @@ COMPOSED: list[tuple[str, Callable, Callable | None, list[np.ndarray]]] = [
     ("cov columns", lambda m, x, y: m.cov(x, y, rowvar=False, bias=True), lambda x, y: np.cov(x, y, rowvar=False, bias=True),
      [a(5, 2), a(5, 2)]),
     ("corrcoef", lambda m, x: m.corrcoef(x), None, [a(3, 5)]),
+    ("solve", lambda m, x, y: m.linalg.solve(x, y), None, [regular(3), a(3, 2)]),
+    ("solve vector", lambda m, x, y: m.linalg.solve(x, y), None, [regular(2, 3), a(3)]),
+    ("solve batches", lambda m, x, y: m.linalg.solve(x, y), None, [regular(2, 3), a(3, 2)]),
+    ("inv", lambda m, x: m.linalg.inv(x), None, [regular(2, 3)]),
+    ("det", lambda m, x: m.linalg.det(x), None, [regular(2, 3)]),
+    ("slogdet", lambda m, x: m.linalg.slogdet(x)[1], None, [regular(2, 3)]),
+    ("cholesky", lambda m, x: m.linalg.cholesky(m.matmul(x, m.matrix_transpose(x))), None, [regular(2, 3)]),
+    ("cholesky upper", lambda m, x: m.linalg.cholesky(m.matmul(x, m.matrix_transpose(x)), upper=True),
+     lambda x: np.linalg.cholesky(x @ np.matrix_transpose(x), upper=True), [regular(3)]),
+    ("norm", lambda m, x: m.linalg.norm(x), None, [a(3, 4)]),
+    ("norm rows", lambda m, x: m.linalg.norm(x, axis=1, keepdims=True), None, [a(3, 4)]),
+    *[(f"norm vector {o}", lambda m, x, o=o: m.linalg.norm(x, o, axis=0), None, [distinct(3, 2)])
+      for o in (np.inf, -np.inf, 1, 3, 0.5, -1)],
+    *[(f"norm matrix {o}", lambda m, x, o=o: m.linalg.norm(x, o, axis=(0, 2)), None, [distinct(3, 2, 4)])
+      for o in ("fro", np.inf, -np.inf, 1, -1)],
+    ("vector_norm", lambda m, x: m.linalg.vector_norm(x, axis=(0, 1), ord=3), None, [a(3, 4, 2)]),
+    ("matrix_norm", lambda m, x: m.linalg.matrix_norm(x, keepdims=True), None, [a(3, 4, 2)]),
+    ("matrix_power", lambda m, x: m.linalg.matrix_power(x, 5), None, [a(2, 2)]),
+    ("matrix_power inverse", lambda m, x: m.linalg.matrix_power(x, -2), None, [regular(2, 2)]),
+    ("multi_dot", lambda m, x, y, z: m.linalg.multi_dot([x, y, z]), None, [a(3), a(3, 4), a(4, 2)]),
+    ("tensorsolve", lambda m, x, y: m.linalg.tensorsolve(x, y), None, [regular(6).reshape(6, 2, 3), a(6)]),
+    ("tensorinv", lambda m, x: m.linalg.tensorinv(x, ind=1), None, [regular(6).reshape(6, 2, 3)]),
+    ("linalg.cross", lambda m, x, y: m.linalg.cross(x, y, axis=0), None, [a(3, 2), a(3, 2)]),
+    ("linalg.trace", lambda m, x: m.linalg.trace(x, offset=1), None, [a(2, 3, 3)]),
+    ("linalg.diagonal", lambda m, x: m.linalg.diagonal(x), None, [a(2, 3, 3)]),
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
+import operator
 import subprocess
 import threading
 from collections.abc import Iterable
@@ -211,7 +212,10 @@ class HostBackend(CupyBackend):
         given = [host_view(a) for a in args]
         if name == "argsort":
             params["kind"] = "stable"
-        return self.runtime.upload(getattr(np, name)(*given, **params))
+        return self._uploaded(operator.attrgetter(name)(np)(*given, **params))
+
+    def _uploaded(self, found: Any) -> Any:
+        return tuple(map(self._uploaded, found)) if isinstance(found, tuple) else self.runtime.upload(np.asarray(found))
 
 
 def install() -> Device:

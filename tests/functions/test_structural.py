@@ -2,100 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from composed_cases import COMPOSED
+from case_checks import check_against_jax, check_dtype, check_forward, check_values
 from helpers import leaf
 from structural_cases import CASES, R
 
 import gpugrad as gg
 from gpugrad.ops import structural
 
-jax.config.update("jax_enable_x64", True)
-ALL = CASES + COMPOSED
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c[0])
+def test_values_gradients_and_second_order(case: tuple) -> None:
+    check_values(*case[1:])
 
 
-@pytest.mark.parametrize(("ours", "theirs", "args"), [c[1:] for c in ALL], ids=[c[0] for c in ALL])
-def test_values_gradients_and_second_order(ours: Callable, theirs: Callable | None, args: list[np.ndarray]) -> None:
-    reference = theirs or (lambda *xs: ours(np, *xs))
-    expected = np.asarray(reference(*args))
-    xs = [gg.tensor(x, requires_grad=True) for x in args]
-    y = ours(gg, *xs)
-    np.testing.assert_allclose(y.detach().numpy(), expected, rtol=1e-13, atol=1e-14)
-    assert y.shape == expected.shape
-    # order 1: <w, dy> against the difference along a random direction; order 2: the same of the gradient
-    w = np.random.default_rng(5).uniform(0.5, 1.5, y.shape)
-    square = lambda t: t * t * 0.5 + t  # noqa: E731  # so that the second order is not 0
-    for n in range(len(args)):
-        d = np.random.default_rng(6).standard_normal(args[n].shape)
-        (g,) = gg.autograd.grad((square(y) * w).sum(), xs[n], create_graph=True)
-        moved = [[x + s * 1e-5 * d if k == n else x for k, x in enumerate(args)] for s in (1, -1)]
-
-        def value(at: list[np.ndarray]) -> float:
-            return float((square(np.asarray(reference(*at))) * w).sum())
-
-        slope = (value(moved[0]) - value(moved[1])) / 2e-5
-        np.testing.assert_allclose((g.detach().numpy() * d).sum(), slope, rtol=1e-6, atol=1e-7)
-        if not g.requires_grad:
-            continue
-        (h,) = gg.autograd.grad((g * d).sum(), xs[n], retain_graph=True, allow_unused=True)
-
-        def gradient(at: list[np.ndarray], n: int = n) -> np.ndarray:
-            ts = [gg.tensor(x, requires_grad=True) for x in at]
-            return gg.autograd.grad((square(ours(gg, *ts)) * w).sum(), ts[n])[0].numpy()
-
-        curvature = (gradient(moved[0]) - gradient(moved[1])) / 2e-5
-        np.testing.assert_allclose(0 if h is None else h.numpy(), curvature, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("ours", "args"), [(c[1], c[3]) for c in ALL if c[2] is None], ids=[c[0] for c in ALL if c[2] is None]
-)
-def test_gradients_against_jax(ours: Callable, args: list[np.ndarray]) -> None:
-    def f(*xs: jax.Array) -> jax.Array:
-        try:
-            return (ours(jnp, *xs) ** 2).sum()
-        except TypeError as e:  # JAX takes no lists as indices
-            if "list" in str(e) or "Using a non-tuple" in str(e):
-                pytest.skip("JAX refuses lists as indices")
-            raise
-
-    expected = jax.grad(f, argnums=tuple(range(len(args))))(*map(jnp.asarray, args))
-    xs = [gg.tensor(x, requires_grad=True) for x in args]
-    (ours(gg, *xs) ** 2).sum().backward()
-    for x, e in zip(xs, expected, strict=True):
-        np.testing.assert_allclose(x.grad.numpy(), e, rtol=1e-11, atol=1e-12)
-
-
-@pytest.mark.parametrize(("ours", "args"), [(c[1], c[3]) for c in COMPOSED], ids=[c[0] for c in COMPOSED])
-def test_numpys_own_function_takes_tensors(ours: Callable, args: list[np.ndarray]) -> None:
-    xs = [gg.tensor(x, requires_grad=True) for x in args]
-    y, same = ours(np, *xs), ours(gg, *xs)
-    assert isinstance(y, gg.Tensor)
-    np.testing.assert_array_equal(y.detach().numpy(), same.detach().numpy())
-    assert y.requires_grad
+@pytest.mark.parametrize("case", [c for c in CASES if c[2] is None], ids=lambda c: c[0])
+def test_gradients_against_jax(case: tuple) -> None:
+    check_against_jax(case[1], case[3])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-@pytest.mark.parametrize(("ours", "args"), [(c[1], c[3]) for c in ALL], ids=[c[0] for c in ALL])
-def test_dtypes_are_kept(ours: Callable, args: list[np.ndarray], dtype: str) -> None:
-    xs = [gg.tensor(x, dtype=dtype, requires_grad=True) for x in args]
-    y = ours(gg, *xs)
-    assert y.dtype == dtype
-    y.backward(gg.ones_like(y))
-    for x in xs:
-        assert x.grad.dtype == dtype
-        assert x.grad.shape == x.shape
-    exact = ours(gg, *map(gg.tensor, args))
-    np.testing.assert_allclose(
-        y.detach().numpy().astype(float),
-        exact.numpy(),
-        **({"rtol": 1e-5, "atol": 1e-5} if dtype == "float32" else {"rtol": 2e-2, "atol": 2e-3}),
-    )
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c[0])
+def test_dtypes_are_kept(case: tuple, dtype: str) -> None:
+    check_dtype(case[1], case[3], dtype)
 
 
 def test_what_has_no_gradient() -> None:
@@ -187,20 +117,9 @@ def test_every_op_has_a_tangent(op: structural.StructuralOp) -> None:
     assert bool(op.linear) != (op.tangent_rule is not None)
 
 
-@pytest.mark.parametrize(("ours", "args"), [(c[1], c[3]) for c in ALL], ids=[c[0] for c in ALL])
-def test_forward_mode_is_the_transpose_of_reverse(ours: Callable, args: list[np.ndarray]) -> None:
-    r = np.random.default_rng(8)
-    f = lambda *xs: gg.square(ours(gg, *xs))  # noqa: E731
-    ts = [r.standard_normal(x.shape) for x in args]
-    y, pull = gg.vjp(f, *args)
-    w = r.standard_normal(y.shape)
-    expected = sum(float((g * t).sum()) for g, t in zip(pull(w), ts, strict=True))
-    value, tangent = gg.jvp(f, args, ts)
-    np.testing.assert_array_equal(value, y)
-    np.testing.assert_allclose((tangent * w).sum(), expected, rtol=1e-11, atol=1e-11)
-    # recorded, the same tangent comes from values instead of a tangent plan
-    traced = gg.jvp(f, args, [gg.tensor(t, requires_grad=True) for t in ts])[1]
-    np.testing.assert_allclose(traced.detach().numpy(), tangent, rtol=1e-12, atol=1e-13)
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c[0])
+def test_forward_mode_is_the_transpose_of_reverse(case: tuple) -> None:
+    check_forward(case[1], case[3])
 
 
 def test_tangents_carry_masks_as_gradients_do() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import math
+import operator
 import struct
 import sys
 from collections.abc import Callable, Sequence
@@ -230,9 +231,15 @@ class CupyBackend:
         )
 
     def by_cupy(self, name: str, *args: Any, **params: Any) -> Any:
-        """A function of CuPy."""
+        """A function of CuPy. Of linear algebra: what has no solution is an error, as in NumPy, where CuPy would give NaNs."""
+        function = operator.attrgetter(name)(self.xp)
         with self.runtime.active():
-            return getattr(self.xp, name)(*args, **params)
+            if not name.startswith("linalg."):
+                return function(*args, **params)
+            import cupyx
+
+            with cupyx.errstate(linalg="raise"):
+                return function(*args, **params)
 
     def cast(self, array: Any, dtype: DType) -> Any:
         """An array in another dtype; itself if it has that one."""

@@ -400,6 +400,29 @@ def argsort(backend: Any, x: Any, *, axis: int | None) -> Any:
     return backend.by_cupy("argsort", backend.contiguous(x), axis=axis).astype(np.int64, copy=False)
 
 
+def _by_cusolver(name: str, part: int | None = None) -> Callable[..., Any]:
+    """One of CuPy's functions of linear algebra, or a part of what it gives. A matrix that it fails on raises LinAlgError."""
+
+    def run(backend: Any, *arrays: Any) -> Any:
+        found = backend.by_cupy(f"linalg.{name}", *map(backend.contiguous, arrays))
+        return backend.contiguous(found if part is None else found[part])
+
+    return run
+
+
+@_own
+def solve(backend: Any, a: Any, b: Any) -> Any:
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])  # CuPy takes batches of one shape
+    a, b = (backend.xp.broadcast_to(x, batch + x.shape[-2:]) for x in (a, b))
+    return _by_cusolver("solve")(backend, a, b)
+
+
+TABLE["cholesky"] = _by_cusolver("cholesky")
+TABLE["det"] = _by_cusolver("det")
+TABLE["detsign"] = _by_cusolver("slogdet", 0)
+TABLE["logabsdet"] = _by_cusolver("slogdet", 1)
+
+
 @_own
 def argwhere(backend: Any, x: Any) -> Any:
     return backend.by_cupy("argwhere", backend.contiguous(x)).astype(np.int64, copy=False)

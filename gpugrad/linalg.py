@@ -1,0 +1,388 @@
+"""Linear algebra: what `numpy.linalg` has, with gradients. Matrices are the last two axes of a tensor, the others are batches.
+
+``np.linalg.f(t)`` of a tensor is ``gg.linalg.f(t)``. 16-bit floats are computed in float32 and rounded once, integers in float64.
+A matrix that is singular, or not positive definite, raises `numpy.linalg.LinAlgError`, as in NumPy; in a backward, too.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from .arguments import as_tensors
+from .base import errors
+from .base.dtypes import computed
+from .base.shapes import Axis, broadcast, is_float, normalize_axes, normalize_axis
+from .functions import creation, matrices, reductions
+from .functions.contraction import matmul, tensordot
+from .functions.elementwise import where
+from .functions.matrices import matrix_transpose, outer, vecdot
+from .functions.shaping import broadcast_to, expand_dims, moveaxis, ravel, reshape, squeeze, swapaxes, transpose
+from .ops import elementwise as ew
+from .ops import linear_algebra as rows
+from .protocols import FUNCTIONS
+from .tensor import Tensor
+
+LinAlgError = np.linalg.LinAlgError
+F = TypeVar("F", bound=Callable[..., Any])
+__all__ = ["LinAlgError"]
+
+
+def _public(function: F) -> F:
+    """A function of this module, and of NumPy's."""
+    __all__.append(function.__name__)
+    FUNCTIONS[getattr(np.linalg, function.__name__)] = function
+    return function
+
+
+def _floats(*args: Any) -> tuple[list[Tensor], Any]:
+    """Arguments in one floating-point dtype that is computed in, and the dtype of the result."""
+    xs = as_tensors(*args)
+    out = np.result_type(*(x.dtype for x in xs))
+    out = out if is_float(out) else np.dtype(np.float64)
+    wide = computed(out)
+    return [x if x.dtype == wide else x.astype(wide) for x in xs], out
+
+
+def _as(x: Tensor, dtype: Any) -> Tensor:
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
+def _square(op: str, x: Tensor) -> int:
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise errors.bad_shape(op, f"needs square matrices in the last two axes, not shape {x.shape}.")
+    return x.shape[-1]
+
+
+@_public
+def solve(a: Any, b: Any) -> Tensor:
+    """The x with a @ x = b, for a of shape (..., n, n) and b of shape (n,), a vector, or (..., n, k).
+
+    Gradient: of b, the u with a.T @ u = g; of a, -u @ x.T. Raises ShapeError for shapes that do not fit, LinAlgError for a singular a.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 8.0])
+    tensor([1., 2.], device='cpu')
+    """
+    (a, b), out = _floats(a, b)
+    n = _square("solve", a)
+    vector = b.ndim == 1
+    columns = expand_dims(b, -1) if vector else b
+    if not b.ndim or columns.shape[-2] != n:
+        raise errors.bad_shape("solve", f"matrices of shape {a.shape} and right sides of shape {b.shape} do not fit.")
+    broadcast("solve (batches)", a.shape[:-2], columns.shape[:-2])
+    x = rows.solve(a, columns)
+    return _as(squeeze(x, -1) if vector else x, out)
+
+
+@_public
+def inv(a: Any) -> Tensor:
+    """The inverse of square matrices. To multiply with it, `solve` is faster and more accurate.
+
+    Gradient: -y.T @ g @ y.T. Raises ShapeError for other matrices, LinAlgError for singular ones.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.inv([[2.0, 0.0], [0.0, 4.0]])
+    tensor([[0.5 , 0.  ],
+            [0.  , 0.25]], device='cpu')
+    """
+    (a,), out = _floats(a)
+    n = _square("inv", a)
+    return _as(rows.solve(a, broadcast_to(creation.eye(n, dtype=a.dtype, device=a.device), a.shape)), out)
+
+
+@_public
+def det(a: Any) -> Tensor:
+    """The determinant of square matrices.
+
+    Gradient: det(a) * inv(a).T, times the upstream one. A backward through the determinant of a singular matrix raises LinAlgError.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.det([[2.0, 1.0], [0.0, 4.0]])
+    tensor(8., device='cpu')
+    """
+    (a,), out = _floats(a)
+    _square("det", a)
+    return _as(rows.det(a), out)
+
+
+class SlogdetResult(NamedTuple):
+    """The sign of a determinant, and the logarithm of its absolute value."""
+
+    sign: Tensor
+    logabsdet: Tensor
+
+
+@_public
+def slogdet(a: Any) -> SlogdetResult:
+    """The sign of the determinant of square matrices, and the logarithm of its absolute value: (0, -inf) for a singular one.
+
+    Gradient: of the logarithm inv(a).T, of the sign 0. A backward through a singular matrix raises LinAlgError.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.slogdet([[2.0, 1.0], [0.0, 0.5]])
+    SlogdetResult(sign=tensor(1., device='cpu'), logabsdet=tensor(0., device='cpu'))
+    """
+    (a,), out = _floats(a)
+    _square("slogdet", a)
+    return SlogdetResult(_as(rows.detsign(a), out), _as(rows.logabsdet(a), out))
+
+
+@_public
+def cholesky(a: Any, /, *, upper: bool = False) -> Tensor:
+    """The lower triangular L with L @ L.T = a, or with `upper` its transpose, of symmetric positive definite matrices.
+
+    Only the lower triangle of a is read (the upper one with `upper`); its gradient is that of a symmetric matrix, shared evenly by both
+    triangles. Raises ShapeError for matrices that are not square, LinAlgError for those that are not positive definite.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.cholesky([[4.0, 2.0], [2.0, 5.0]])
+    tensor([[2., 0.],
+            [1., 2.]], device='cpu')
+    """
+    (a,), out = _floats(a)
+    _square("cholesky", a)
+    lower = rows.cholesky(swapaxes(a, -1, -2) if upper else a)
+    return _as(swapaxes(lower, -1, -2) if upper else lower, out)
+
+
+# -------------------------------------------------------------------------------------------------------------- norms
+
+
+def _root(x: Tensor) -> Tensor:
+    """The square root, with the derivative 0 at 0."""
+    zero = x == 0
+    return where(zero, 0, ew.sqrt(where(zero, 1, x)))
+
+
+@_public
+def vector_norm(x: Any, /, *, axis: Axis = None, ord: Any = 2, keepdims: bool = False) -> Tensor:
+    """The length of vectors over axes, of all elements by default: sum(|x|**ord) ** (1 / ord).
+
+    ord: a number; inf and -inf are the largest and the smallest absolute value, 0 counts the elements that are not 0.
+    Gradient, for ord=2: x / norm. It is 0, by convention, where all elements are 0.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.vector_norm([3.0, 4.0])
+    tensor(5., device='cpu')
+    """
+    (x,), out = _floats(x)
+    if not isinstance(ord, (int, float, np.number)):
+        raise errors.bad_value("vector_norm", f"ord is a number, not {ord!r}.")
+    if ord == math.inf:
+        found = reductions.max(abs(x), axis, keepdims)
+    elif ord == -math.inf:
+        found = reductions.min(abs(x), axis, keepdims)
+    elif ord == 0:
+        found = reductions.sum((x != 0).astype(x.dtype), axis, keepdims=keepdims)
+    elif ord == 1:
+        found = reductions.sum(abs(x), axis, keepdims=keepdims)
+    elif ord == 2:
+        found = _root(reductions.sum(ew.square(x), axis, keepdims=keepdims))
+    else:
+        total = reductions.sum(abs(x) ** float(ord), axis, keepdims=keepdims)
+        zero = total == 0
+        found = where(zero, 0, where(zero, 1, total) ** (1 / float(ord)))
+    return _as(found, out)
+
+
+@_public
+def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
+    """The norm of matrices in the last two axes: "fro", the root of the sum of squares; 1 and -1, the largest and smallest sum of a
+    column's absolute values; inf and -inf, of a row's.
+
+    Raises InputError for the others, which take singular values.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.matrix_norm([[1.0, 2.0], [3.0, 4.0]], ord=1)
+    tensor(6., device='cpu')
+    """
+    return _matrix_norm("matrix_norm", x, ord, keepdims)
+
+
+def _matrix_norm(op: str, x: Any, ord: Any, keepdims: bool) -> Tensor:
+    (x,), out = _floats(x)
+    if x.ndim < 2:
+        raise errors.bad_shape(op, f"needs matrices, not shape {x.shape}.")
+    if ord is None or ord == "fro":
+        return _as(_root(reductions.sum(ew.square(x), (-2, -1), keepdims=keepdims)), out)
+    if ord not in (1, -1, math.inf, -math.inf):
+        raise errors.bad_value(
+            op,
+            f"ord={ord!r} of a matrix takes its singular values, which are not there yet: use 'fro', 1, -1, inf or -inf.",
+        )
+    over = -2 if ord in (1, -1) else -1
+    sums = reductions.sum(abs(x), over, keepdims=True)
+    found = (reductions.max if ord > 0 else reductions.min)(sums, (-2, -1), keepdims)
+    return _as(found, out)
+
+
+@_public
+def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """NumPy's norm: of all elements, of vectors along one axis, or of matrices in two.
+
+    See `vector_norm` and `matrix_norm`. The derivative is 0, by convention, where all elements are 0.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.norm([[3.0, 4.0], [6.0, 8.0]], axis=1)
+    tensor([ 5., 10.], device='cpu')
+    """
+    (x,) = as_tensors(x)
+    if axis is None and (ord is None or x.ndim == 1):
+        found = vector_norm(ravel(x), ord=2 if ord is None else ord)
+        return reshape(found, (1,) * x.ndim) if keepdims else found
+    axes = tuple(normalize_axis("norm", a, x.ndim) for a in (range(x.ndim) if axis is None else np.atleast_1d(axis)))
+    if len(axes) == 1:
+        return vector_norm(x, axis=axes[0], ord=2 if ord is None else ord, keepdims=keepdims)
+    if len(axes) != 2:
+        raise errors.bad_shape("norm", f"is of one axis, or of two, not of {len(axes)}.")
+    found = _matrix_norm("norm", moveaxis(x, axes, (-2, -1)), ord, False)
+    return expand_dims(found, axes) if keepdims else found
+
+
+# ----------------------------------------------------------------------------------------------------- products
+
+
+@_public
+def matrix_power(a: Any, n: int) -> Tensor:
+    """Square matrices multiplied with themselves n times; of a negative n, their inverses.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.matrix_power([[1.0, 1.0], [0.0, 1.0]], 3)
+    tensor([[1., 3.],
+            [0., 1.]], device='cpu')
+    """
+    (a,) = as_tensors(a)
+    size = _square("matrix_power", a)
+    try:
+        n = n.__index__()
+    except AttributeError:
+        raise errors.bad_type("matrix_power", f"the exponent is an integer, not {n!r}.") from None
+    if n == 0:
+        return broadcast_to(creation.eye(size, dtype=a.dtype, device=a.device), a.shape).copy()
+    base = inv(a) if n < 0 else a
+    found = None
+    n = abs(n)
+    while n:
+        if n % 2:
+            found = base if found is None else matmul(found, base)
+        n //= 2
+        if n:
+            base = matmul(base, base)
+    assert found is not None
+    return found.copy() if found is a else found
+
+
+@_public
+def multi_dot(arrays: Sequence[Any]) -> Tensor:
+    """The product of two or more matrices, in the order that takes the fewest multiplications; the first and last may be vectors.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.multi_dot([gg.ones((2, 3)), gg.ones((3, 4)), gg.ones(4)])
+    tensor([12., 12.], device='cpu')
+    """
+    xs = as_tensors(*arrays)
+    if len(xs) < 2:
+        raise errors.bad_shape("multi_dot", f"needs two or more matrices, not {len(xs)}.")
+    for k, x in enumerate(xs):
+        if x.ndim != 2 and not (x.ndim == 1 and k in (0, len(xs) - 1)):
+            raise errors.bad_shape("multi_dot", f"operand {k} has shape {x.shape}, and is no matrix.")
+    first = xs[0].shape[0] if xs[0].ndim == 2 else 1
+    lengths = (first, *(x.shape[0] for x in xs[1:]), xs[-1].shape[-1] if xs[-1].ndim == 2 else 1)
+
+    @functools.cache
+    def cheapest(i: int, j: int) -> tuple[int, int]:
+        """The multiplications that operands i to j take, and where to cut between them."""
+        if i == j:
+            return 0, i
+        return min(
+            (cheapest(i, k)[0] + cheapest(k + 1, j)[0] + lengths[i] * lengths[k + 1] * lengths[j + 1], k)
+            for k in range(i, j)
+        )
+
+    def product(i: int, j: int) -> Tensor:
+        if i == j:
+            return xs[i]
+        cut = cheapest(i, j)[1]
+        return matmul(product(i, cut), product(cut + 1, j))
+
+    return product(0, len(xs) - 1)
+
+
+@_public
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Tensor:
+    """The x with tensordot(a, x, x.ndim) = b: a's first axes are those of b, the others those of x. axes: of a, moved to its end first.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.tensorsolve(2 * gg.eye(4).reshape(4, 2, 2), gg.ones(4))
+    tensor([[0.5, 0.5],
+            [0.5, 0.5]], device='cpu')
+    """
+    a, b = as_tensors(a, b)
+    if axes is not None:
+        moved = normalize_axes("tensorsolve", axes, a.ndim)
+        order = [k for k in range(a.ndim) if k not in moved] + [normalize_axis("tensorsolve", k, a.ndim) for k in axes]
+        a = transpose(a, order)
+    left = a.shape[b.ndim :]
+    n = math.prod(left)
+    if a.size != n * n or b.size != n:
+        raise errors.bad_shape("tensorsolve", f"shapes {a.shape} and {b.shape} do not make a square system.")
+    return reshape(solve(reshape(a, (n, n)), ravel(b)), left)
+
+
+@_public
+def tensorinv(a: Any, ind: int = 2) -> Tensor:
+    """The inverse of a as a map: tensordot(tensorinv(a, ind), a, ind) is the identity.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.tensorinv(2 * gg.eye(4).reshape(4, 2, 2), 1).shape
+    (2, 2, 4)
+    """
+    (a,) = as_tensors(a)
+    if ind < 1:
+        raise errors.bad_value("tensorinv", f"ind must be positive, not {ind}.")
+    left, right = a.shape[:ind], a.shape[ind:]
+    if math.prod(left) != math.prod(right):
+        raise errors.bad_shape("tensorinv", f"shape {a.shape}, cut after {ind} axes, does not make a square matrix.")
+    return reshape(inv(reshape(a, (math.prod(left), math.prod(right)))), right + left)
+
+
+@_public
+def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
+    """Vector product of vectors of three components along an axis: see `gpugrad.cross`.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.cross([1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+    tensor([0., 0., 1.], device='cpu')
+    """
+    return matrices.cross(x1, x2, axis=axis)
+
+
+@_public
+def diagonal(x: Any, /, *, offset: int = 0) -> Tensor:
+    """The diagonals of matrices in the last two axes.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.diagonal([[1.0, 2.0], [3.0, 4.0]])
+    tensor([1., 4.], device='cpu')
+    """
+    return matrices.diagonal(x, offset, -2, -1)
+
+
+@_public
+def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Tensor:
+    """The sums of the diagonals of matrices in the last two axes.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.trace([[1.0, 2.0], [3.0, 4.0]])
+    tensor(5., device='cpu')
+    """
+    return matrices.trace(x, offset, -2, -1, dtype)
+
+
+for _function in (matmul, tensordot, matrix_transpose, outer, vecdot):
+    _public(_function)

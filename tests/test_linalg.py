@@ -1,0 +1,125 @@
+"""Linear algebra at its edges: errors, dtypes, conventions, and jobs as users write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+
+import gpugrad as gg
+
+
+def test_norms_of_zeros_have_the_derivative_zero() -> None:
+    zeros = np.zeros((2, 3))
+    for ord in (None, "fro", 1, np.inf):
+        g = gg.grad(lambda x, ord=ord: gg.linalg.norm(x, ord))(zeros)
+        assert np.isfinite(g).all()
+    for ord in (2, 3, 1, np.inf):
+        assert np.isfinite(gg.grad(lambda x, ord=ord: gg.linalg.norm(x[0], ord))(zeros)).all()
+    assert gg.hessian(lambda x: gg.linalg.norm(x))(np.zeros(2)).tolist() == [[0, 0], [0, 0]]
+    # of a row of zeros beside others
+    x = np.array([[0.0, 0.0], [3.0, 4.0]])
+    assert gg.grad(lambda x: gg.linalg.norm(x, axis=1).sum())(x) == pytest.approx(np.array([[0, 0], [0.6, 0.8]]))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda m: m.linalg.solve(np.array([[2, 1], [1, 3]]), np.array([1, 2])),
+        lambda m: m.linalg.solve(np.zeros((2, 0, 0)), np.zeros((2, 0, 3))),
+        lambda m: m.linalg.inv(np.array([[2, 1], [1, 3]], np.float32)),
+        lambda m: m.linalg.det(np.zeros((3, 0, 0))),
+        lambda m: m.linalg.det(np.zeros((2, 2))),
+        lambda m: m.linalg.slogdet(np.zeros((2, 2)))[1],
+        lambda m: m.linalg.slogdet(np.array([[0.0, 1.0], [1.0, 0.0]]))[0],
+        lambda m: m.linalg.cholesky(np.array([[4, 2], [2, 5]])),
+        lambda m: m.linalg.norm(np.array([3, 4])),
+        lambda m: m.linalg.norm(np.array([0.0, 4.0]), 0),
+        lambda m: m.linalg.norm(np.ones((2, 2, 2))),
+        lambda m: m.linalg.norm(np.ones((2, 3)), keepdims=True),
+        lambda m: m.linalg.norm(np.ones((2, 3, 4)), 1, axis=(2, 0), keepdims=True),
+        lambda m: m.linalg.norm(np.ones((2, 3), np.float32), axis=-1),
+        lambda m: m.linalg.matrix_power(np.array([[1, 2], [3, 4]]), 3),
+        lambda m: m.linalg.matrix_power(np.array([[1, 2], [3, 4]]), 0),
+        lambda m: m.linalg.matrix_power(np.array([[1, 2], [3, 4]]), 1),
+        lambda m: m.linalg.multi_dot([np.ones((2, 3)), np.ones((3, 4)), np.ones((4, 1)), np.ones((1, 5))]),
+        lambda m: m.linalg.tensorsolve(np.eye(6).reshape(2, 3, 6)[:, ::-1].reshape(2, 3, 3, 2), np.ones((2, 3))),
+    ],
+)
+def test_values_and_dtypes_as_numpy(f: Callable[[Any], Any]) -> None:
+    expected, found = f(np), f(gg)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
+    assert found.dtype == expected.dtype
+    assert found.shape == np.shape(expected)
+
+
+def test_what_has_no_solution_is_an_error() -> None:
+    singular = np.array([[1.0, 2.0], [2.0, 4.0]])
+    t = gg.tensor(singular, requires_grad=True)
+    with pytest.raises(np.linalg.LinAlgError):
+        gg.linalg.solve(t, [1.0, 2.0])
+    with pytest.raises(np.linalg.LinAlgError):
+        np.linalg.inv(t)
+    with pytest.raises(gg.linalg.LinAlgError):
+        gg.linalg.cholesky(t - 3 * np.eye(2))
+    with pytest.raises(np.linalg.LinAlgError):  # its gradient is the adjugate, which is not there yet
+        gg.linalg.det(t).backward()
+    for f in (gg.linalg.det, gg.linalg.inv, gg.linalg.cholesky, gg.linalg.slogdet):
+        with pytest.raises(gg.errors.ShapeError, match="square"):
+            f(np.ones((2, 3)))
+    for call, text in (
+        (lambda: gg.linalg.solve(np.eye(2), np.ones(3)), "do not fit"),
+        (lambda: gg.linalg.norm(np.eye(2), 2), "singular values"),
+        (lambda: gg.linalg.norm(np.eye(2), "nuc"), "singular values"),
+        (lambda: gg.linalg.norm(np.ones((2, 2, 2)), axis=(0, 1, 2)), "of one axis, or of two"),
+        (lambda: gg.linalg.multi_dot([np.eye(2)]), "two or more"),
+        (lambda: gg.linalg.multi_dot([np.eye(2), np.ones((2, 2, 2))]), "is no matrix"),
+        (lambda: gg.linalg.tensorsolve(np.ones((2, 3)), np.ones(2)), "square system"),
+        (lambda: gg.linalg.vector_norm(np.ones(2), ord="fro"), "is a number"),
+    ):
+        with pytest.raises(gg.errors.GpugradError, match=text):
+            call()
+
+
+def test_a_gaussian_process_as_users_write_it() -> None:
+    r = np.random.default_rng(11)
+    x = np.sort(r.uniform(0, 5, 20))
+    y = np.sin(2 * x) + 0.1 * r.standard_normal(20)
+
+    def loss(theta: Any) -> Any:
+        scale, length, noise = np.exp(theta[0]), np.exp(theta[1]), np.exp(theta[2])
+        k = scale * np.exp(-0.5 * (x[:, None] - x) ** 2 / length**2) + noise * np.eye(20)
+        low = np.linalg.cholesky(k)
+        z = np.linalg.solve(low, y)
+        return 0.5 * np.sum(z * z) + np.sum(np.log(np.diagonal(low))) + 10 * np.log(2 * np.pi)
+
+    at = np.array([0.1, -0.4, -3.0])
+    k = np.exp(0.1) * np.exp(-0.5 * (x[:, None] - x) ** 2 / np.exp(-0.8)) + np.exp(-3.0) * np.eye(20)
+    assert loss(gg.tensor(at)).item() == pytest.approx(-scipy.stats.multivariate_normal(np.zeros(20), k).logpdf(y))
+    steps = [at + 1e-6 * np.eye(3)[k] for k in range(3)], [at - 1e-6 * np.eye(3)[k] for k in range(3)]
+    expected = [(loss(a) - loss(b)) / 2e-6 for a, b in zip(*steps, strict=True)]
+    np.testing.assert_allclose(gg.grad(loss)(at), expected, rtol=1e-6)
+
+
+def test_a_mixture_of_gaussians_as_users_write_it() -> None:
+    r = np.random.default_rng(12)
+    data = np.concatenate([r.normal(-2, 0.5, (30, 2)), r.normal(1, 1.0, (30, 2))])
+
+    def loss(means: Any, factors: Any) -> Any:
+        cov = factors @ np.swapaxes(factors, -1, -2) + 0.1 * np.eye(2)
+        off = data[:, None, :] - means
+        maha = np.sum(
+            off * np.swapaxes(np.linalg.solve(cov, np.transpose(off, (1, 2, 0))), 1, 2).transpose(1, 0, 2), -1
+        )
+        logs = -0.5 * (maha + np.linalg.slogdet(cov)[1])
+        return -np.mean(np.log(np.sum(np.exp(logs), axis=1)))
+
+    at = (np.array([[-1.0, -1.0], [1.0, 0.5]]), np.array([[[1.0, 0.2], [0.0, 0.8]], [[0.7, 0.0], [0.1, 1.2]]]))
+    gm, gf = gg.grad(loss, (0, 1))(*at)
+    direction = r.standard_normal((2, 2)), r.standard_normal((2, 2, 2))
+    ahead, behind = ([p + s * d for p, d in zip(at, direction, strict=True)] for s in (1e-6, -1e-6))
+    slope = (loss(*ahead) - loss(*behind)) / 2e-6
+    assert (gm * direction[0]).sum() + (gf * direction[1]).sum() == pytest.approx(slope, rel=1e-6)
