@@ -108,12 +108,12 @@ def test_other_flags_are_other_kernels(tmp_path: Path) -> None:
     assert len(set(kernels(tmp_path)) - before) == 3
 
 
-def test_two_hundred_processes_at_once_on_an_empty_folder(tmp_path: Path) -> None:
+def test_sixty_processes_at_once_on_an_empty_folder(tmp_path: Path) -> None:
     environment = {**os.environ, "GPUGRAD_CPU": "native", "GPUGRAD_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", PROGRAM]
     running = [
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-        for _ in range(200)
+        for _ in range(60)
     ]
     results = [p.communicate() for p in running]
     assert all(p.returncode == 0 for p in running), next(err for _, err in results if err)

@@ -28,7 +28,7 @@ def test_demo_learns_and_writes_what_it_promises(tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.long_on_gpu
-@pytest.mark.usefixtures("fused")
+@pytest.mark.usefixtures("fused", "native")  # five trainings: once in all is enough
 def test_demo_reaches_97_percent_on_average() -> None:
     from sklearn.datasets import load_digits
 

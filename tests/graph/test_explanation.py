@@ -35,7 +35,7 @@ def run(program: list[tuple[str, int, int]], inputs: list[gg.Tensor]) -> gg.Tens
     return values[-1] * values[0]
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(STEPS, st.sampled_from([(), (3,), (2, 3)]), st.sampled_from([(), (3,)]))
 def test_the_sum_over_paths_is_the_gradient(program: Any, shape: Any, other: Any) -> None:
     r = np.random.default_rng(1)

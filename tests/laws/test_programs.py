@@ -87,7 +87,7 @@ def start(seed: int, dtype: str = "float64") -> list[np.ndarray]:
     ]
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(programs, st.integers(0, 99), st.sampled_from(["float64", "float32", "float16"]))
 def test_fused_and_unfused_agree(program: list[tuple[str, int, int]], seed: int, dtype: str) -> None:
     def go() -> list[np.ndarray]:
@@ -164,7 +164,7 @@ def test_second_order_does_not_depend_on_fusion(program: list[tuple[str, int, in
     np.testing.assert_allclose(fused, eager, rtol=1e-7, atol=1e-7)
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(programs)
 def test_large_arrays_in_blocks_with_one_and_two_threads(program: list[tuple[str, int, int]]) -> None:
     def go() -> list[np.ndarray]:
