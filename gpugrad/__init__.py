@@ -21,13 +21,14 @@ from .explanation import explain
 from .functions import *
 from .serialize import load, save
 from .tensor import Tensor
+from .transforms.custom import custom_jvp, custom_vjp
 from .transforms.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .transforms.stationary import StationaryPoint, stationary_point
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Device", "StationaryPoint", "Tensor", "autograd", "config", "debug", "device", "enable_grad", "errors", "explain", "get_device", "grad",
+    "Device", "StationaryPoint", "Tensor", "autograd", "config", "custom_jvp", "custom_vjp", "debug", "device", "enable_grad", "errors", "explain", "get_device", "grad",
     "graph", "hessian", "hvp", "jacobian", "jvp", "linalg", "load", "memory", "nn", "no_grad", "optim", "random", "save", "set_default_device",
     "set_grad_enabled", "stationary_point", "value_and_grad", "vjp", "wait",
 ]  # fmt: skip

@@ -7,8 +7,9 @@ from typing import Any, Literal, overload
 from .base import errors
 from .differentiable import gradients_in, tensor_list
 from .tensor import Tensor
+from .transforms.custom import Function
 
-__all__ = ["grad"]
+__all__ = ["Function", "grad"]
 
 
 @overload

@@ -13,6 +13,7 @@ import operator
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -56,6 +57,9 @@ class _Active(threading.local):
 
 
 _active = _Active()
+_inputs: weakref.WeakSet[Any] = (
+    weakref.WeakSet()
+)  # the leaves that transforms have made: nobody else wants their gradients
 
 
 def _leaves(tree: Any) -> Iterator[Any]:
@@ -130,7 +134,6 @@ class _Call:
         self.plain = plain and _is_plain(args) and _is_plain(kwargs)
         self.on_gpu = self.plain and any(device_array(a) is not None for a in _leaves([args[n] for n in chosen]))
         given = [_map(lambda a: _as_input(name, a), args[n]) for n in chosen]
-        self._made: set[Any] = set()  # leaves of this call
         self.depends = False  # whether a way leads from an output to an input
         outer = any(t.requires_grad for t in (*_leaves(given), *tangents))
         self.recorded = _active.depth > 0 or (grad_mode.enabled and outer)
@@ -162,14 +165,14 @@ class _Call:
         if not self.recorded:  # something else that the function has used may require grad
             roots = [t._value.node for t in self.outputs if self._closed(t).requires_grad]
             nodes = reachable([n for n in roots if n is not None])
-            self.recorded = grad_mode.enabled and any(isinstance(n, Leaf) and n not in self._made for n in nodes)
+            self.recorded = grad_mode.enabled and any(isinstance(n, Leaf) and n not in _inputs for n in nodes)
 
     def _own(self, t: Tensor) -> Tensor:
         """An input that nobody else has: a copy on the tape of what is recorded, of a new leaf otherwise."""
         if not (self.recorded and t.requires_grad):
             t = Tensor(t._alias())  # the same buffer: values do not change
             t._become_leaf()
-            self._made.add(t._value.node)
+            _inputs.add(t._value.node)
         return t.copy()
 
     @staticmethod

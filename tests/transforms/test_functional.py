@@ -269,3 +269,15 @@ def test_a_failing_function_leaves_nothing_behind() -> None:
         gg.grad(f)(1.0)
     assert isinstance(gg.grad(lambda x: x * x)(1.0), float)  # no transform is thought to be active
     assert math.isclose(gg.grad(gg.sin)(0.0).item(), 1.0)
+
+
+def test_inputs_of_a_transform_that_has_ended_do_not_require_grad() -> None:
+    """Nobody waits for the gradient of an inner transform's input: what is computed of it is plain."""
+    x, y = np.array([0.3, 1.2]), np.array([2.0, 0.5])
+    inner = gg.grad(lambda x, y: ((x * y) ** 3).sum())
+    for given in (x, gg.tensor(x)):
+        found = gg.jacobian(lambda y, given=given: inner(given, y))(y)
+        assert isinstance(found, np.ndarray)
+        np.testing.assert_allclose(found, np.diag(9 * x**2 * y**2))
+    waiting = gg.tensor(x, requires_grad=True)  # somebody does
+    assert gg.jacobian(lambda y: inner(waiting, y))(y).requires_grad
