@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -55,19 +56,17 @@ class Protocols(Leaving):
         ours = FUNCTIONS.get(function)
         if ours is None:
             return _on_arrays(function, name, args, kwargs, False)
-        kwargs = dict(kwargs)
-        out = kwargs.pop("out", None)
-        known = _parameters(ours)
-        if kwargs and not all(k in known for k in kwargs):
-            renamed = _renamed(function, ours)
-            kwargs = {renamed.get(k, k): v for k, v in kwargs.items()}
-            unknown = [k for k in kwargs if k not in known]
-            if unknown:
-                detail = f" with {', '.join(f'{k}=' for k in sorted(unknown))}"
-                return _on_arrays(
-                    function, name + detail, args, kwargs if out is None else {**kwargs, "out": out}, True
-                )
-        return _into(out, ours(*args, **kwargs), name)
+        face = _face(function, ours)
+        if not kwargs and len(args) <= face.shared:
+            return ours(*args)
+        given = dict(zip(face.names[face.shared :], args[face.shared :], strict=False)) | kwargs
+        out = given.pop("out", None)
+        given = {face.renamed.get(k, k): v for k, v in given.items() if not face.says_nothing(k, v)}
+        unknown = [k for k in given if k not in face.known]
+        if unknown:
+            detail = f" with {', '.join(f'{k}=' for k in sorted(unknown))}"
+            return _on_arrays(function, name + detail, args, kwargs, True)
+        return _into(out, ours(*args[: face.shared], **given), name)
 
     def __cupy_override_elementwise_kernel__(self, kernel: Any, *args: Any, **kwargs: Any) -> Any:
         """What CuPy calls when one of its functions is given a tensor."""
@@ -84,14 +83,43 @@ def _parameters(function: Callable[..., Any]) -> frozenset[str]:
     return frozenset(inspect.signature(function).parameters) if inspect.isfunction(function) else frozenset()
 
 
-@functools.cache
-def _renamed(theirs: Callable[..., Any], ours: Callable[..., Any]) -> dict[str, str]:
-    """NumPy's name of the first argument, which is ours of another name."""
-    try:
-        first = next(iter(inspect.signature(theirs).parameters))
-    except ValueError:
-        return {}
-    return {first: next(iter(inspect.signature(ours).parameters))}
+_SYNONYMS = {"a_min": "min", "a_max": "max", "correction": "ddof"}
+_HINTS = {"kind", "stable", "overwrite_input", "assume_unique", "optimize"}  # how to compute it, not what
+
+
+class _Face:
+    """A function of NumPy beside ours. known: the names of our arguments. names: those of NumPy's, in order. shared: how many of them
+    come in the same order in ours. renamed: those that have another name in ours.
+    """
+
+    def __init__(self, theirs: Callable[..., Any], ours: Callable[..., Any]) -> None:
+        mine = list(inspect.signature(ours).parameters.values())
+        self.known = {p.name for p in mine}
+        self.names: list[str] = []
+        self.renamed = dict(_SYNONYMS)
+        self.defaults: dict[str, Any] = {}
+        self.shared = sys.maxsize
+        try:
+            parameters = inspect.signature(theirs).parameters.values()
+        except ValueError:  # some of C have none
+            return
+        self.defaults = {p.name: p.default for p in parameters}
+        self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if any(p.kind is p.VAR_POSITIONAL for p in (*mine, *parameters)):
+            return
+        operands = [p.name for p in mine if p.default is p.empty]
+        self.renamed |= dict(zip(self.names, [*operands, mine[0].name][: max(1, len(operands))], strict=False))
+        same = [self.renamed.get(n, n) == p.name for n, p in zip(self.names, mine, strict=False)]
+        self.shared = same.index(False) if False in same else len(same)
+
+    def says_nothing(self, name: str, value: Any) -> bool:
+        """Whether leaving an argument out says the same."""
+        if name in self.known or self.renamed.get(name) in self.known:
+            return False
+        return name in _HINTS or value is self.defaults.get(name, self)
+
+
+_face = functools.cache(_Face)
 
 
 def _mapped(change: Callable[[Any], Any], data: Any) -> Any:

@@ -62,7 +62,7 @@ def test_numpy_functions_without_a_gradient_are_refused_by_name() -> None:
     x = leaf([1.0, 2.0])
     for run, name in (
         (lambda: np.histogram(x), r"np\.histogram"),
-        (lambda: np.linalg.norm(x), r"np\.linalg\.norm"),
+        (lambda: np.linalg.svd(x), r"np\.linalg\.svd"),
         (lambda: np.frexp(x), r"np\.frexp"),
         (lambda: np.add.accumulate(x), r"np\.add\.accumulate"),
         (lambda: np.sum(x, where=[True, False]), r"np\.sum with where="),

@@ -159,3 +159,55 @@ def test_questions_about_tensors() -> None:
 def test_errors(f: Callable[[], Any], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         f()
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(x, 0, None, None, True),
+        lambda x: np.sum(x, 1, np.float64, None),
+        lambda x: np.mean(x, 0, None, None, True),
+        lambda x: np.max(x, 1, None, True),
+        lambda x: np.std(x, 0, None, None, 1, True),
+        lambda x: np.var(x, 0, correction=1),
+        lambda x: np.any(x > 1, 0, None, True),
+        lambda x: np.quantile(x, 0.3, 0, None, False, "lower", True),
+        lambda x: np.median(x, 1, None, True),
+        lambda x: np.median(x, overwrite_input=False),
+        lambda x: np.clip(x, a_min=0.5, a_max=1.5),
+        lambda x: np.clip(x, 0.5, 1.5, None),
+        lambda x: np.sort(x, 0, "stable"),
+        lambda x: np.sort(x, kind="heapsort"),
+        lambda x: np.argsort(x, axis=1, stable=True),
+        lambda x: np.ravel(x, "C"),
+        lambda x: np.outer(a=x, b=x),
+        lambda x: np.take(x, [1, 0], 1, None, "raise"),
+        lambda x: np.trace(x, 1, 0, 1, None, None),
+        lambda x: np.linalg.norm(x, None, 0, True),
+        lambda x: np.linalg.matmul(x, np.matrix_transpose(x)),
+        lambda x: np.einsum("ij,ij->i", x, x, optimize=True),
+        lambda x: np.ptp(a=x, axis=0),
+        lambda x: np.zeros_like(x, None, "K", True, None),
+        lambda x: np.expand_dims(a=x, axis=0),
+    ],
+)
+def test_arguments_mean_what_numpy_calls_them(f: Callable[[Any], Any]) -> None:
+    """Ours may have fewer, or others in their place: what NumPy's are called decides."""
+    x = np.array([[0.3, 1.7, 1.2], [0.9, 0.1, 2.0]])
+    found = f(gg.tensor(x))
+    assert isinstance(found, gg.Tensor)
+    np.testing.assert_allclose(found.numpy(), f(x), rtol=1e-14)
+    assert found.shape == f(x).shape
+
+
+def test_an_out_that_is_given_by_its_place() -> None:
+    x, out = gg.tensor([[1.0, 2.0], [3.0, 4.0]]), gg.zeros(2)
+    assert np.sum(x, 0, None, out) is out
+    assert out.tolist() == [4, 6]
+    array = np.zeros(2)
+    assert np.max(x, 1, array) is array
+    assert array.tolist() == [2, 4]
+    with pytest.raises(gg.errors.DTypeError, match=r"np\.sum with where="):
+        np.sum(gg.ones(2, requires_grad=True), where=[True, False])
+    with pytest.raises(gg.errors.DTypeError, match=r"np\.cov with fweights="):
+        np.cov(gg.ones((2, 2), requires_grad=True), None, True, False, None, [1, 2])
