@@ -16,11 +16,11 @@ import numpy as np
 from .arguments import as_tensors
 from .base import errors
 from .base.dtypes import computed
-from .base.shapes import Axis, broadcast, is_float, normalize_axes, normalize_axis
+from .base.shapes import Axis, as_index, broadcast, is_float, normalize_axes, normalize_axis
 from .functions import creation, matrices, reductions
 from .functions.contraction import matmul, tensordot
 from .functions.elementwise import where
-from .functions.matrices import matrix_transpose, outer, vecdot
+from .functions.matrices import matrix_transpose, vecdot
 from .functions.shaping import broadcast_to, expand_dims, moveaxis, ravel, reshape, squeeze, swapaxes, transpose
 from .ops import elementwise as ew
 from .ops import linear_algebra as rows
@@ -42,8 +42,7 @@ def _public(function: F) -> F:
 def _floats(*args: Any) -> tuple[list[Tensor], Any]:
     """Arguments in one floating-point dtype that is computed in, and the dtype of the result."""
     xs = as_tensors(*args)
-    out = np.result_type(*(x.dtype for x in xs))
-    out = out if is_float(out) else np.dtype(np.float64)
+    out = np.result_type(*(x.dtype if is_float(x.dtype) else np.float64 for x in xs))
     wide = computed(out)
     return [x if x.dtype == wide else x.astype(wide) for x in xs], out
 
@@ -186,7 +185,7 @@ def vector_norm(x: Any, /, *, axis: Axis = None, ord: Any = 2, keepdims: bool = 
     else:
         total = reductions.sum(abs(x) ** float(ord), axis, keepdims=keepdims)
         zero = total == 0
-        found = where(zero, 0, where(zero, 1, total) ** (1 / float(ord)))
+        found = where(zero, 0 if ord > 0 else math.inf, where(zero, 1, total) ** (1 / float(ord)))
     return _as(found, out)
 
 
@@ -258,10 +257,7 @@ def matrix_power(a: Any, n: int) -> Tensor:
     """
     (a,) = as_tensors(a)
     size = _square("matrix_power", a)
-    try:
-        n = n.__index__()
-    except AttributeError:
-        raise errors.bad_type("matrix_power", f"the exponent is an integer, not {n!r}.") from None
+    n = as_index("matrix_power", "the exponent", n)
     if n == 0:
         return broadcast_to(creation.eye(size, dtype=a.dtype, device=a.device), a.shape).copy()
     base = inv(a) if n < 0 else a
@@ -343,6 +339,7 @@ def tensorinv(a: Any, ind: int = 2) -> Tensor:
     (2, 2, 4)
     """
     (a,) = as_tensors(a)
+    ind = as_index("tensorinv", "ind", ind)
     if ind < 1:
         raise errors.bad_value("tensorinv", f"ind must be positive, not {ind}.")
     left, right = a.shape[:ind], a.shape[ind:]
@@ -384,5 +381,20 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Tensor:
     return matrices.trace(x, offset, -2, -1, dtype)
 
 
-for _function in (matmul, tensordot, matrix_transpose, outer, vecdot):
+@_public
+def outer(x1: Any, x2: Any, /) -> Tensor:
+    """The product of each element of a vector with each of another: see `gpugrad.outer`, which takes other shapes, too.
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.outer([1.0, 2.0], [3.0])
+    tensor([[3.],
+            [6.]], device='cpu')
+    """
+    x1, x2 = as_tensors(x1, x2)
+    if x1.ndim != 1 or x2.ndim != 1:
+        raise errors.bad_shape("outer", f"takes two vectors, not shapes {x1.shape} and {x2.shape}.")
+    return matrices.outer(x1, x2)
+
+
+for _function in (matmul, tensordot, matrix_transpose, vecdot):
     _public(_function)

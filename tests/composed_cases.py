@@ -88,6 +88,7 @@ COMPOSED: list[tuple[str, Callable, Callable | None, list[np.ndarray]]] = [
     ("rollaxis end", lambda m, x: m.rollaxis(x, 0, 3), None, [a(2, 3, 4)]),
     ("cumprod", lambda m, x: m.cumprod(x, axis=1), None, [a(3, 5)]),
     ("cumprod zeros", lambda m, x: m.cumprod(x), None, [np.array([1.5, 0.0, 2.0, 0.0, 3.0])]),
+    ("cumprod axis 0", lambda m, x: m.cumprod(x, axis=0), None, [np.array([[1.5, 0.0], [0.0, 2.0], [3.0, 0.0], [0.5, 1.0]])]),
     ("cumulative_sum", lambda m, x: m.cumulative_sum(x, axis=1, include_initial=True), None, [a(2, 3)]),
     ("cumulative_prod", lambda m, x: m.cumulative_prod(x), None, [a(4)]),
     ("diff", lambda m, x: m.diff(x, 2, axis=0), None, [a(4, 3)]),

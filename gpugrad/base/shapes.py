@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,6 +71,14 @@ def reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
     if keepdims:
         return tuple(1 if i in gone else n for i, n in enumerate(shape))
     return tuple(n for i, n in enumerate(shape) if i not in gone)
+
+
+def as_index(op: str, name: str, given: Any) -> int:
+    """An argument that must be an integer."""
+    try:
+        return operator.index(given)
+    except TypeError:
+        raise errors.bad_type(op, f"{name} must be an integer, not {given!r}.") from None
 
 
 def as_shape(op: str, shape: Any) -> Shape:

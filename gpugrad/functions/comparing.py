@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import as_tensors
+from ..base import errors
 from ..base.shapes import Axis, is_float
 from ..coerce import host_data
 from ..ops import elementwise as ew
@@ -97,7 +98,7 @@ def argwhere(x: Any) -> Tensor:
             [2]], device='cpu')
     """
     (x,) = as_tensors(x)
-    return stack(nonzero(x), 1)
+    return stack(nonzero(x), 1) if x.ndim else stack(nonzero(ravel(x)), 1)[:, :0]
 
 
 @public()
@@ -120,6 +121,10 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Tens
     tensor(2, device='cpu')
     """
     a, v = as_tensors(a, v)
+    if side not in ("left", "right"):
+        raise errors.bad_value("searchsorted", f"side is 'left' or 'right', not {side!r}.")
+    if a.ndim != 1:
+        raise errors.bad_shape("searchsorted", f"searches in a vector, not in shape {a.shape}.")
     places = np.searchsorted(host_data(a), host_data(v), side, None if sorter is None else host_data(sorter))  # type: ignore[call-overload]
     return tensor(places, device=v.device)
 
@@ -133,11 +138,13 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Tensor:
     tensor([1, 3], device='cpu')
     """
     x, bins = as_tensors(x, bins)
+    if bins.ndim != 1:
+        raise errors.bad_shape("digitize", f"the edges of the bins are a vector, not of shape {bins.shape}.")
     return tensor(np.digitize(host_data(x), host_data(bins), right), device=x.device)
 
 
 @public()
-def isin(element: Any, test_elements: Any, invert: bool = False) -> Tensor:
+def isin(element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False) -> Tensor:
     """Where the elements are among others; with `invert`, where they are not.
 
     >>> import gpugrad as gg
@@ -145,4 +152,4 @@ def isin(element: Any, test_elements: Any, invert: bool = False) -> Tensor:
     tensor([False,  True, False], device='cpu')
     """
     element, test_elements = as_tensors(element, test_elements)
-    return tensor(np.isin(host_data(element), host_data(test_elements), invert=invert), device=element.device)
+    return tensor(np.isin(host_data(element), host_data(test_elements), assume_unique, invert), device=element.device)

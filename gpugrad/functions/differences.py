@@ -9,8 +9,10 @@ import numpy as np
 
 from ..arguments import as_tensors
 from ..base import errors
-from ..base.shapes import Axis, is_float, normalize_axis
+from ..base.shapes import Axis, as_index, is_float, normalize_axes, normalize_axis
 from ..coerce import host_data
+from ..ops import structural
+from ..ops.elementwise import isnan, logical_and
 from ..tensor import Tensor
 from .creation import full, tensor
 from .elementwise import where
@@ -29,7 +31,7 @@ def _along(axis: int, *cut: Any) -> tuple[Any, ...]:
 def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
     """Running product along an axis, or of the flattened tensor.
 
-    Multiplied in log2(n) steps that double what each element holds, so that gradients of every order are exact also where elements are 0.
+    Gradients of every order are exact also where elements are 0.
 
     >>> import gpugrad as gg
     >>> gg.cumprod([1.0, 2.0, 3.0])
@@ -39,13 +41,7 @@ def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
     if axis is None:
         x, axis = ravel(x), 0
     axis = normalize_axis("cumprod", axis, x.ndim)
-    found = _summable(x, dtype)
-    step = 1
-    while step < x.shape[axis]:
-        later = found[_along(axis, step, None)] * found[_along(axis, None, -step)]
-        found = concatenate([found[_along(axis, None, step)], later], axis)
-        step *= 2
-    return found.copy() if found is x else found
+    return structural.cumprod(_summable(x, dtype), axis=axis)
 
 
 @public()
@@ -95,6 +91,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     tensor([3., 5.], device='cpu')
     """
     (x,) = as_tensors(x)
+    n = as_index("diff", "n", n)
     if n < 0:
         raise errors.bad_value("diff", f"n must not be negative, and is {n}.")
     if not x.ndim:
@@ -124,9 +121,14 @@ def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Tensor:
     tensor([3., 5., 0.], device='cpu')
     """
     found = diff(ravel(x))
-    parts = [as_tensors(found, p)[1] for p in (to_begin,) if p is not None]
-    parts += [found]
-    parts += [as_tensors(found, p)[1] for p in (to_end,) if p is not None]
+    parts = [p if p is None else as_tensors(found, p)[1] for p in (to_begin, found, to_end)]
+    parts = [p for p in parts if p is not None]
+    for end, p in (("to_begin", to_begin), ("to_end", to_end)):
+        t = None if p is None else as_tensors(found, p)[1]
+        if t is not None and not np.can_cast(t.dtype, found.dtype, "same_kind"):
+            raise errors.bad_type(
+                "ediff1d", f"{end} of dtype {t.dtype} does not fit among differences of dtype {found.dtype}."
+            )
     return concatenate([ravel(p).astype(found.dtype) for p in parts])
 
 
@@ -145,7 +147,8 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Tensor:
     y = y if is_float(y.dtype) else y.astype(np.float64)
     apart = dx
     if x is not None:
-        apart = diff(as_tensors(y, x)[1], axis=-1 if np.ndim(x) == 1 else axis)
+        x = as_tensors(y, x)[1]
+        apart = diff(x if is_float(x.dtype) else x.astype(np.float64), axis=-1 if x.ndim == 1 else axis)
         if apart.ndim == 1:
             apart = reshape(apart, tuple(apart.size if a == axis else 1 for a in range(y.ndim)))
     return sum((y[_along(axis, 1, None)] + y[_along(axis, None, -1)]) * apart / 2.0, axis)
@@ -166,8 +169,9 @@ def gradient(f: Any, *varargs: Any, axis: Axis = None, edge_order: int = 1) -> A
     """
     (f,) = as_tensors(f)
     f = f if is_float(f.dtype) else f.astype(np.float64)
-    given = range(f.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
+    given = range(f.ndim) if axis is None else list(np.atleast_1d(axis))
     axes = [normalize_axis("gradient", a, f.ndim) for a in given]
+    normalize_axes("gradient", tuple(axes), f.ndim)  # each but once
     if edge_order not in (1, 2):
         raise errors.bad_value("gradient", f"edge_order is 1 or 2, not {edge_order!r}.")
     if len(varargs) not in (0, 1, len(axes)) or (len(varargs) == 1 and len(axes) > 1 and np.ndim(varargs[0])):
@@ -181,11 +185,14 @@ def _gradient(f: Tensor, apart: Any, axis: int, edge_order: int) -> Tensor:
     n = f.shape[axis]
     if n <= edge_order:
         raise errors.bad_shape("gradient", f"axis {axis} has {n} samples, and needs at least {edge_order + 1}.")
-    if np.ndim(apart):
+    even = not np.ndim(apart)
+    if not even:
         places = as_tensors(f, apart)[1]
         if places.shape != (n,):
             raise errors.bad_shape("gradient", f"axis {axis} has {n} samples, at places of shape {places.shape}.")
-        steps = reshape(diff(places), tuple(n - 1 if a == axis else 1 for a in range(f.ndim)))
+        between = diff(places)
+        even = not between.requires_grad and bool(np.all(host_data(between) == host_data(between)[0]))
+        steps = reshape(between, tuple(n - 1 if a == axis else 1 for a in range(f.ndim)))
     else:
         steps = broadcast_to(
             reshape(as_tensors(f, apart)[1], (1,) * f.ndim), tuple(n - 1 if a == axis else 1 for a in range(f.ndim))
@@ -195,7 +202,10 @@ def _gradient(f: Tensor, apart: Any, axis: int, edge_order: int) -> Tensor:
     before, after = (steps[_along(axis, *c)] for c in ((None, -1), (1, None)))
     left, right = (slopes[_along(axis, *c)] for c in ((None, -1), (1, None)))
     # the slopes on both sides, each weighted with the distance on the other
-    inside = (after * left + before * right) / (before + after)
+    if even:  # the sample between them has no part in it
+        inside = (f[_along(axis, 2, None)] - f[_along(axis, None, -2)]) / (before + after)
+    else:
+        inside = (after * left + before * right) / (before + after)
     first, last = slopes[_along(axis, None, 1)], slopes[_along(axis, -1, None)]
     if edge_order == 2:
         first = _extended(slopes, steps, axis, 0, 1)
@@ -234,7 +244,12 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Ten
     else:
         piece = np.clip(np.searchsorted(places, at, side="right") - 1, 0, xp.size - 2)
         x0, x1, y0, y1 = xp[piece], xp[piece + 1], fp[piece], fp[piece + 1]
-        inside = y0 + (x - x0) * ((y1 - y0) / (x1 - x0))
+        slope = (y1 - y0) / (x1 - x0)
+        inside = y0 + (x - x0) * slope
+        lost = isnan(inside)  # by infinities, as NumPy finds its way around them
+        other = y1 + (x - x1) * slope
+        other = where(logical_and(isnan(other), y0 == y1), y0, other)
+        inside = where(lost, where(x == x0, y0, other), inside)
         inside = where(tensor(at == places[-1], device=x.device), fp[-1], inside)
     found: Tensor = where(
         tensor(at < places[0], device=x.device), lower, where(tensor(at > places[-1], device=x.device), upper, inside)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arguments import as_tensors
 from ..base import errors
-from ..base.shapes import broadcast, normalize_axis
+from ..base.shapes import as_index, broadcast, normalize_axis
 from ..tensor import Tensor
 from .face import public
 from .indexing import flip
@@ -143,6 +143,8 @@ def block(arrays: Any) -> Tensor:
                 raise errors.bad_shape("block", "a list of blocks is empty.")
             for p in part:
                 visit(p, depth + 1)
+        elif isinstance(part, tuple):
+            raise errors.bad_type("block", "blocks are nested in lists, not in tuples.")
         else:
             leaves.append(part)
             depths.add(depth)
@@ -175,7 +177,7 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]
     axis = normalize_axis("array_split", axis, x.ndim)
     if hasattr(indices_or_sections, "__len__"):
         return split(x, indices_or_sections, axis)
-    sections = int(indices_or_sections)
+    sections = as_index("array_split", "the number of parts", indices_or_sections)
     if sections < 1:
         raise errors.bad_value("array_split", f"the number of parts must be at least 1, not {sections}.")
     size, longer = divmod(x.shape[axis], sections)
@@ -307,7 +309,10 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Tensor:
     [[2, 4], [1, 3]]
     """
     (m,) = as_tensors(m)
-    first, second = (normalize_axis("rot90", a, m.ndim) for a in axes)
+    plane = [normalize_axis("rot90", a, m.ndim) for a in axes]
+    if len(plane) != 2:
+        raise errors.bad_shape("rot90", f"turns in the plane of two axes, not of {tuple(axes)}.")
+    first, second = plane
     if first == second:
         raise errors.bad_shape("rot90", f"the two axes must be different, not {tuple(axes)}.")
     order = list(range(m.ndim))
@@ -330,5 +335,5 @@ def rollaxis(x: Any, axis: int, start: int = 0) -> Tensor:
     """
     (x,) = as_tensors(x)
     axis = normalize_axis("rollaxis", axis, x.ndim)
-    start = normalize_axis("rollaxis", start, x.ndim + 1) if start != x.ndim else start
+    start = start if start == x.ndim else normalize_axis("rollaxis", start, x.ndim)
     return moveaxis(x, axis, start - 1 if axis < start else start)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
 
 from ..arguments import as_tensors
 from ..base import errors
-from ..base.shapes import normalize_axis
+from ..base.shapes import as_index, normalize_axis
 from ..ops import structural
 from ..tensor import Tensor
 from .contraction import matmul, tensordot
@@ -72,7 +71,8 @@ def vecdot(x1: Any, x2: Any, axis: int = -1) -> Tensor:
     x1, x2 = as_tensors(x1, x2)
     x1, x2 = (moveaxis(x, normalize_axis("vecdot", axis, x.ndim), -1) for x in (x1, x2))
     _fits("vecdot", x1.shape[-1], x2.shape[-1])
-    return sum(x1 * x2, -1)
+    products = x1 * x2
+    return sum(products, -1, products.dtype)
 
 
 @public()
@@ -151,13 +151,6 @@ def _diagonal_of(rows: int, columns: int, offset: int) -> tuple[Any, Any]:
     return along + down, along + right
 
 
-def _offset(op: str, offset: Any) -> int:
-    try:
-        return operator.index(offset)
-    except TypeError:
-        raise errors.bad_type(op, f"the offset of a diagonal is an integer, not {offset!r}.") from None
-
-
 @public(method=True)
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """The diagonal of the matrices in two axes, as the last axis of the result; `offset` above the main one.
@@ -173,7 +166,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
         raise errors.bad_shape("diagonal", f"needs at least two axes, not shape {x.shape}.")
     x = moveaxis(x, (axis1, axis2), (-2, -1))
     rows, columns = x.shape[-2:]
-    return x[(..., *_diagonal_of(rows, columns, _offset("diagonal", offset)))]
+    return x[(..., *_diagonal_of(rows, columns, as_index("diagonal", "offset", offset)))]
 
 
 @public(method=True)
@@ -203,7 +196,7 @@ def diag(v: Any, k: int = 0) -> Tensor:
         return diagonal(v, k)
     if v.ndim != 1:
         raise errors.bad_shape("diag", f"takes a vector or a matrix, not shape {v.shape}.")
-    k = _offset("diag", k)
+    k = as_index("diag", "k", k)
     n = v.shape[0] + abs(k)
     result: Tensor = structural.setitem(zeros((n, n), v.dtype, v.device), v, index=_diagonal_of(n, n, k))
     return result
@@ -249,6 +242,7 @@ def _triangle(op: str, m: Any, k: int, lower: bool) -> Tensor:
     (m,) = as_tensors(m)
     if not m.ndim:
         raise errors.bad_shape(op, "needs at least one axis.")
+    k = as_index(op, "k", k)
     below = np.tri(m.shape[-2] if m.ndim > 1 else m.shape[-1], m.shape[-1], k if lower else k - 1, bool)
     nothing = False if m.dtype == bool else 0
     result: Tensor = where(below if lower else ~below, m, nothing)

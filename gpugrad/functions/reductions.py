@@ -86,7 +86,7 @@ def _variance(x: Any, axis: Axis, ddof: float, keepdims: bool) -> tuple[Tensor, 
     x = x if x.dtype == computed(out) else x.astype(computed(out))
     n = _count("var", x, axis) - ddof
     total = sum(ew.square(x - mean(x, axis, keepdims=True)), axis, keepdims=keepdims)
-    return total / float(n) if n > 0 else total * math.nan, out
+    return total / float(builtins.max(n, 0)), out
 
 
 @public(method=True)

@@ -13,7 +13,7 @@ from ..arguments import as_tensors
 from ..base import errors
 from ..base.dtypes import computed
 from ..base.shapes import Axis, is_float, normalize_axes
-from ..coerce import as_dtype, host_data, on_host
+from ..coerce import as_dtype, holds_variables, host_data, on_host
 from ..ops import elementwise as ew
 from ..tensor import Tensor
 from .contraction import matmul
@@ -57,7 +57,7 @@ def average(x: Any, axis: Axis = None, weights: Any = None, returned: bool = Fal
     x, weights = as_tensors(x, weights)
     axes = normalize_axes("average", axis, x.ndim)
     if weights.shape != x.shape:
-        given = (axis,) if isinstance(axis, int) else tuple(axis or ())
+        given = () if axis is None else tuple(np.atleast_1d(axis).tolist())
         places = [a % x.ndim for a in given]
         if weights.shape != tuple(x.shape[a] for a in places):
             raise errors.bad_shape(
@@ -92,18 +92,19 @@ _DISCRETE: dict[str, Callable[[Any, Any], Any]] = {
     "midpoint": lambda n, q: 0.5 * (np.floor((n - 1) * q) + np.ceil((n - 1) * q)),
     "nearest": lambda n, q: np.rint((n - 1) * q),
 }
+_CHOOSING = {"inverted_cdf", "closest_observation", "lower", "higher", "nearest"}  # always one of the elements
 
 
 class _Sorted:
     """Elements sorted along one axis, the last: those of several axes brought together, NaNs at the end.
 
     skip: NaNs are left out; if not, there is no order where there is one. counts: how many elements are ordered, for each of the others'
-    places, on the host.
+    places, on the host. exact: integers stay integers.
     """
 
-    def __init__(self, op: str, x: Any, axis: Axis, skip: bool) -> None:
+    def __init__(self, op: str, x: Any, axis: Axis, skip: bool, exact: bool = False) -> None:
         (x,) = as_tensors(x)
-        x = x if is_float(x.dtype) else x.astype(np.float64)
+        x = x if is_float(x.dtype) or (exact and x.dtype.kind in "iu" and x.size) else x.astype(np.float64)
         self.axes = normalize_axes(op, axis, x.ndim)
         self.shape = x.shape
         left = tuple(n for a, n in enumerate(x.shape) if a not in self.axes)
@@ -128,7 +129,8 @@ class _Sorted:
 
     def result(self, found: Tensor, keepdims: bool) -> Tensor:
         """What was found for every row, in the shape it has as a reduction; NaN where there is no order."""
-        found = where(self.lost, math.nan, found)
+        if is_float(found.dtype):
+            found = where(self.lost, math.nan, found)
         if not keepdims:
             return found
         lead = found.shape[: found.ndim - self.counts.ndim]
@@ -216,15 +218,23 @@ def nanpercentile(x: Any, q: Any, axis: Axis = None, method: str = "linear", kee
 
 
 def _hundredth(q: Any) -> Any:
+    q = _as_tensor_if_it_holds_some(q)
     return q / 100 if isinstance(q, (Tensor, int, float)) else np.asarray(host_data(q)) / 100
+
+
+def _as_tensor_if_it_holds_some(q: Any) -> Any:
+    return as_tensors(q)[0] if isinstance(q, (list, tuple)) and holds_variables(q) else q
 
 
 def _quantile(op: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool, skip: bool) -> Tensor:
     if method not in _CONTINUOUS and method not in _DISCRETE:
         raise errors.bad_value(op, f"unknown method {method!r}: use one of {', '.join([*_CONTINUOUS, *_DISCRETE])}.")
-    rows = _Sorted(op, x, axis, skip)
+    rows = _Sorted(op, x, axis, skip, method in _CHOOSING)
+    q = _as_tensor_if_it_holds_some(q)
     moving = ravel(q) if isinstance(q, Tensor) and q.requires_grad and method in _CONTINUOUS else None
-    weak = isinstance(q, (int, float))  # as in NumPy: a number of Python's keeps the dtype of the elements
+    weak = isinstance(q, (int, float)) and not isinstance(
+        q, np.floating
+    )  # as in NumPy: a number of Python's keeps the dtype of the elements
     q = np.asarray(host_data(q.detach() if isinstance(q, Tensor) else q))
     q = q.astype(np.float64) if weak or q.dtype.kind != "f" else q
     if not np.all((q >= 0) & (q <= 1)):
@@ -234,6 +244,9 @@ def _quantile(op: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool, 
     low = np.floor(place)
     near: Any = place - low
     first, second = rows.pick(low), rows.pick(low + 1)
+    if method in _CHOOSING:
+        found = moveaxis(first, -1, 0)
+        return rows.result(reshape(found, (*q.shape, *found.shape[1:])), keepdims)
     dtype = first.dtype if weak else np.result_type(first.dtype, q.dtype)
     first, second = first.astype(dtype), second.astype(dtype)
     near = (
@@ -315,6 +328,17 @@ def nancumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
     return cumprod(_without_nans(x, 1)[0], axis, dtype)
 
 
+def _nan_extreme(op: Any, worst: float, x: Any, axis: Axis, keepdims: bool) -> Tensor:
+    filled, numbers = _without_nans(x, worst)
+    found = op(filled, axis, keepdims)
+    if numbers is None:
+        return found
+    # where all numbers are the worst one they share the gradient among themselves, not with what stands for NaNs
+    count = sum(numbers, axis, keepdims=keepdims).astype(filled.dtype)
+    shared = sum(where(numbers, filled, 0), axis, keepdims=keepdims) / where(count == 0, 1, count)
+    return where(count == 0, math.nan, where(found == worst, shared, found))
+
+
 @public()
 def nanmax(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The maximum over axes of the elements that are not NaN; NaN where all are. Ties share the gradient evenly.
@@ -323,9 +347,7 @@ def nanmax(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> gg.nanmax([1.0, float("nan"), 2.0])
     tensor(2., device='cpu')
     """
-    filled, numbers = _without_nans(x, -math.inf)
-    found = max(filled, axis, keepdims)
-    return found if numbers is None else where(any(numbers, axis, keepdims), found, math.nan)
+    return _nan_extreme(max, -math.inf, x, axis, keepdims)
 
 
 @public()
@@ -336,9 +358,7 @@ def nanmin(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> gg.nanmin([1.0, float("nan"), 2.0])
     tensor(1., device='cpu')
     """
-    filled, numbers = _without_nans(x, math.inf)
-    found = min(filled, axis, keepdims)
-    return found if numbers is None else where(any(numbers, axis, keepdims), found, math.nan)
+    return _nan_extreme(min, math.inf, x, axis, keepdims)
 
 
 @public()
@@ -400,18 +420,18 @@ def nanstd(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -
 def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None) -> Tensor:
     """Covariance matrix of variables, one in each row (each column if `rowvar` is False); those of y are added to those of m.
 
-    Divided by n - 1; by n with `bias`; by n - ddof if that is given.
+    Divided by n - 1; by n with `bias`; by n - ddof if that is given. Other than NumPy's, it keeps float32.
 
     >>> import gpugrad as gg
     >>> gg.cov([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
     tensor([[ 1., -1.],
             [-1.,  1.]], device='cpu')
     """
-    rows = _variables("cov", m, y, rowvar)
+    rows, out = _variables("cov", m, y, rowvar)
     n = rows.shape[1] - (ddof if ddof is not None else 0 if bias else 1)
     off = rows - mean(rows, 1, keepdims=True)
     found = matmul(off, transpose(off))
-    return squeeze(found / float(n) if n > 0 else found * math.nan)
+    return squeeze((found / float(builtins.max(n, 0))).astype(out))
 
 
 @public()
@@ -423,19 +443,21 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Tensor:
     tensor([[ 1.       , -0.8660254],
             [-0.8660254,  1.       ]], device='cpu')
     """
-    c = cov(x, y, rowvar)
+    rows, out = _variables("corrcoef", x, y, rowvar)
+    c = cov(rows)
     if not c.ndim:
-        return c / c
+        return (c / c).astype(out)
     spread = ew.sqrt(diagonal(c))
-    return clip(c / expand_dims(spread, 1) / spread, -1, 1)
+    return clip(c / expand_dims(spread, 1) / spread, -1, 1).astype(out)
 
 
-def _variables(op: str, m: Any, y: Any, rowvar: bool) -> Tensor:
+def _variables(op: str, m: Any, y: Any, rowvar: bool) -> tuple[Tensor, Any]:
+    """The variables as rows, in the dtype that is computed in, and the dtype of the result."""
     parts = []
     for x in as_tensors(*([m] if y is None else [m, y])):
         if x.ndim > 2:
             raise errors.bad_shape(op, f"takes variables as rows of a matrix, or one vector, not shape {x.shape}.")
-        x = x if x.ndim == 2 else reshape(x, (1, x.size))
-        parts.append(x if rowvar or x.shape[0] == 1 else transpose(x))
+        parts.append(reshape(x, (1, x.size)) if x.ndim < 2 else x if rowvar else transpose(x))
     both = concatenate(parts)
-    return both if is_float(both.dtype) else both.astype(np.float64)
+    out = both.dtype if is_float(both.dtype) else np.dtype(np.float64)
+    return both.astype(computed(out)), out

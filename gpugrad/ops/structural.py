@@ -54,8 +54,8 @@ class StructuralOp(Primitive):
 
     forward(xp, *arrays, **params) computes it; vjp(g, call, into, **params) is its reverse. linear: "jointly" in all inputs, in
     "each" of them, or "". keeps: what the derivatives read, inputs by index, "y" the output; one that is linear in each keeps,
-    for each gradient, the other inputs. moves: it only moves or sums elements, so that masks travel through it. computes: it does
-    arithmetic, which may overflow.
+    for each gradient, the other inputs. moves: masks travel through it, since it only moves or sums elements, or since its rules know of
+    them. computes: it does arithmetic, which may overflow.
     """
 
     def __init__(
@@ -92,13 +92,18 @@ TABLE: dict[str, StructuralOp] = {}
 
 
 def structural(
-    *, linear: str = "", keeps: tuple[Any, ...] = (), moves: bool = False, computes: bool | None = None
+    *,
+    linear: str = "",
+    keeps: tuple[Any, ...] = (),
+    moves: bool = False,
+    masks: bool = False,
+    computes: bool | None = None,
 ) -> Callable[[Callable[..., Any]], StructuralOp]:
-    """Decorator: declare a structural op by its forward function. What only moves elements is linear."""
+    """Decorator: declare a structural op by its forward function. What only moves elements is linear; masks: its rules know of masks."""
 
     def declare(forward: Callable[..., Any]) -> StructuralOp:
         op = TABLE[forward.__name__] = StructuralOp(
-            forward, "jointly" if moves else linear, keeps, moves, not moves if computes is None else computes
+            forward, "jointly" if moves else linear, keeps, moves or masks, not moves if computes is None else computes
         )
         return op
 
@@ -333,9 +338,9 @@ def argwhere(xp, x):
     return xp.argwhere(x)
 
 
-@structural(linear="jointly")
+@structural(moves=True, computes=True)
 def cumsum(xp, x, *, axis):
-    "Running sum along an axis; 16-bit floats accumulate in float32."
+    "Running sum along an axis, logical or for booleans; 16-bit floats accumulate in float32."
     return xp.cumsum(x, axis, dtype=FLOAT32 if is_16_bit(x.dtype) else None).astype(x.dtype, copy=False)
 
 
@@ -343,6 +348,57 @@ def cumsum(xp, x, *, axis):
 def _cumsum(g, call, into, *, axis):
     back = (slice(None),) * axis + (slice(None, None, -1),)
     into[0].add(getitem(cumsum(getitem(g, index=back), axis=axis), index=back))
+
+
+@structural(keeps=(0, "y"), masks=True)
+def cumprod(xp, x, *, axis):
+    "Running product along an axis; 16-bit floats multiply in float32."
+    return xp.cumprod(x, axis, dtype=FLOAT32 if is_16_bit(x.dtype) else None).astype(x.dtype, copy=False)
+
+
+def _shifted(x: Any, axis: int, first: Any) -> Any:
+    """Elements moved on by one along an axis, with a number before them."""
+    lead = (slice(None),) * axis
+    ends = np.full([1 if a == axis else n for a, n in enumerate(x.shape)], first, x.dtype)
+    return concatenate(ends, getitem(x, index=(*lead, slice(None, -1))), axis=axis)
+
+
+def _recurrence(a: Any, b: Any, axis: int) -> Any:
+    """The h with h[i] = a[i] * h[i - 1] + b[i] along an axis: in log2(n) steps, each of which doubles how far back an element sees."""
+    lead, step = (slice(None),) * axis, 1
+    while step < b.shape[axis]:
+        now, back = (*lead, slice(step, None)), (*lead, slice(None, -step))
+        begun = (*lead, slice(None, step))
+        factor = getitem(a, index=now)
+        b = concatenate(getitem(b, index=begun), getitem(b, index=now) + factor * getitem(b, index=back), axis=axis)
+        a = concatenate(getitem(a, index=begun), factor * getitem(a, index=back), axis=axis)
+        step *= 2
+    return b
+
+
+@cumprod.vjp
+def _cumprod(g, call, into, *, axis):
+    # dy[j] / dx[i] is the product of all before i times that of those after i up to j: exact also where elements are 0.
+    x, y = call.inputs[0], call.output
+    back = (slice(None),) * axis + (slice(None, None, -1),)
+    mask, g = getattr(g, "mask", None), getattr(g, "value", g)
+    if mask is not None:  # an element took part if it or one after it did; no other may reach the second derivative
+        mask = getitem(cumsum(getitem(mask, index=back), axis=axis), index=back)
+        x = ew.where(mask, x, 0)
+    # from the end: what the gradients that came later are multiplied with
+    later = getitem(_recurrence(_shifted(getitem(x, index=back), axis, 1), getitem(g, index=back), axis), index=back)
+    found = _shifted(y, axis, 1) * later
+    if mask is None:
+        into[0].add(found)
+    else:
+        into[0].add_where(mask, found)
+
+
+@cumprod.jvp
+def _cumprod_tangent(tangents, call, *, axis):
+    if tangents[0].dtype == bool:  # a mask
+        return cumsum(tangents[0], axis=axis)
+    return _recurrence(call.inputs[0], tangents[0] * _shifted(call.output, axis, 1), axis)
 
 
 # ----------------------------------------------------------------------------------------------- contraction

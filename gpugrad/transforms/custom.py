@@ -9,6 +9,9 @@ transposed by differentiating it.
 from __future__ import annotations
 
 import functools
+import inspect
+import math
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,33 +26,38 @@ from ..core.nodes import Structural
 from ..core.value import Value, held
 from ..core.variable import Variable
 from ..differentiable import check_gradient, gradients_in
-from ..functions.creation import zeros
+from ..functions.comparing import allclose
+from ..functions.creation import full, zeros
 from ..functions.shaping import concatenate, ravel, reshape
 from ..ops.structural import Call, StructuralOp
 from ..tensor import Tensor
+from .derivatives import _leaves
 
 __all__ = ["Function", "custom_jvp", "custom_vjp"]
 
+_linear: weakref.WeakSet[Any] = weakref.WeakSet()  # functions and classes whose rules were found to be linear
 Tensors = Sequence[Tensor | None]
 
 
 class _Rule:
     """What a call knows of its derivative.
 
-    run: the function again, on arguments that are recorded or constants: its outputs, and what it keeps. vjp: from what was kept and the
-    upstream gradients, those of the tensors among the arguments. jvp: from arguments and tangents, the tangents of the outputs. One of
-    the two is None.
+    owner: the function or class whose rule it is. run: the function again, on arguments that are recorded or constants: its outputs, and
+    what it keeps. vjp: from what was kept and the upstream gradients, those of the tensors among the arguments. jvp: from arguments and
+    tangents, the tangents of the outputs. One of the two is None.
     """
 
     def __init__(
-        self, name: str, run: Callable[..., Any], vjp: Any, jvp: Any, kept: Any, outputs: Sequence[Tensor]
+        self, owner: Any, run: Callable[..., Any], vjp: Any, jvp: Any, kept: Any, outputs: Sequence[Tensor]
     ) -> None:
-        self.name = name
+        self.owner = owner
+        self.name: str = owner.__name__
         self.run = run
         self.vjp = vjp
         self.jvp = jvp
         self.kept = kept
         self.outputs = [(t.shape, t.dtype, t.device) for t in outputs]
+        self.values = [Tensor(t._value) for t in outputs] if vjp is not None else []
 
     def unpacked(self, packed: Tensor) -> list[Tensor]:
         """The outputs, or their gradients, of what the node has as one vector (or as it is, of a single one)."""
@@ -64,12 +72,29 @@ class _Rule:
     def arguments(self, call: Call) -> list[Tensor]:
         return [Tensor(v._value) for v in call.inputs]
 
-    def gradients(self, call: Call, upstream: Sequence[Tensor]) -> Tensors:
-        """By the rule: the gradients of the inputs."""
+    def _again(self, inputs: list[Tensor]) -> Any:
+        """What the function keeps, recorded: it is run again, and must do the same."""
+        result, kept = self.run(*inputs)
+        found = result if isinstance(result, (tuple, list)) else (result,)
+        with no_grad():
+            same = all(allclose(a, b, 1e-3, 1e-6, True) for a, b in zip(found, self.values, strict=True))
+        if not same:
+            raise errors.GraphError(
+                f"{self.name} gave another result when it was run again to record its derivative: it must not draw random numbers or depend on "
+                f"what changes. Draw them outside, and pass them."
+            )
+        return kept
+
+    def gradients(self, call: Call, upstream: Sequence[Tensor], recorded: bool = True) -> Tensors:
+        """By the rule: the gradients of the inputs. recorded: as functions of the inputs, where gradients are recorded."""
         inputs = self.arguments(call)
         if self.vjp is None:
             return self._transposed(lambda given: self.tangents(call, given), inputs, upstream)
-        kept = self.run(*inputs)[1] if grad_mode.enabled else self.kept
+        kept = (
+            self._again(inputs)
+            if grad_mode.enabled and any(x.requires_grad for x in inputs) and recorded
+            else self.kept
+        )
         return self._checked("gradient", self.vjp(kept, *upstream), inputs)
 
     def tangents(self, call: Call, given: Tensors) -> Tensors:
@@ -77,23 +102,48 @@ class _Rule:
         inputs = self.arguments(call)
         like = [zeros(s, d, where) for s, d, where in self.outputs]
         if self.jvp is None:
-            return self._transposed(lambda upstream: self.gradients(call, upstream), like, given)
+            recorded = grad_mode.enabled
+            return self._transposed(lambda upstream: self.gradients(call, upstream, recorded), like, given)
         full = [zeros(x.shape, x.dtype, x.device) if t is None else t for x, t in zip(inputs, given, strict=True)]
         return self._checked("tangent", self.jvp(inputs, full), like)
 
-    @staticmethod
-    def _transposed(linear: Callable[[list[Tensor]], Tensors], like: Sequence[Tensor], given: Tensors) -> Tensors:
+    def _transposed(self, linear: Callable[[list[Tensor]], Tensors], like: Sequence[Tensor], given: Tensors) -> Tensors:
         """The transpose of a linear function of tensors like these, at `given`: its gradient, which does not depend on where."""
         recorded = grad_mode.enabled
         with enable_grad():
             at = [zeros(x.shape, x.dtype, x.device, requires_grad=True) for x in like]
-            found = [(y, g) for y, g in zip(linear(at), given, strict=True) if y is not None and g is not None]
-            moving = [(y, g) for y, g in found if y.requires_grad]
+            pairs = [(y, g) for y, g in zip(linear(at), given, strict=True) if y is not None and g is not None]
+            moving = [(y, g) for y, g in pairs if y.requires_grad]
             if not moving:
-                return [None] * len(like)
+                nothing: list[Tensor | None] = [None] * len(like)
+                self._check_linear(linear, like, given, nothing)
+                return nothing
             roots = [(y._value, g._value, None) for y, g in moving]
-            found_values = gradients_in(roots, at, recorded, recorded)
-        return [None if v is None else Tensor(v) for v in found_values]
+            found = [None if v is None else Tensor(v) for v in gradients_in(roots, at, recorded, recorded)]
+        self._check_linear(linear, like, given, found)
+        return found
+
+    def _check_linear(
+        self, linear: Callable[[list[Tensor]], Tensors], like: Sequence[Tensor], given: Tensors, found: Tensors
+    ) -> None:
+        """Raise GraphError for a rule that is not linear in what it is given: what was found is then no transpose of it. Asked once."""
+        if self.owner in _linear:
+            return
+        with no_grad():
+            at = [full(x.shape, 0.75, x.dtype, x.device) for x in like]
+            there = [
+                float((y * g).astype(np.float64).sum())
+                for y, g in zip(linear(at), given, strict=True)
+                if y is not None and g is not None
+            ]
+            here = [float((f * a).astype(np.float64).sum()) for f, a in zip(found, at, strict=True) if f is not None]
+        size = max(map(abs, (*there, *here)), default=0.0)
+        if np.isfinite(size) and abs(math.fsum(there) - math.fsum(here)) > 1e-2 * size:
+            raise errors.GraphError(
+                f"the rule of {self.name} is not linear in {'the tangents' if self.vjp is None else 'the gradient'} that it is given, as a "
+                f"derivative is, so the other mode cannot be made of it."
+            )
+        _linear.add(self.owner)
 
     def _checked(self, kind: str, found: Any, like: Sequence[Tensor]) -> Tensors:
         results = tuple(found) if isinstance(found, (tuple, list)) else (found,)
@@ -123,6 +173,7 @@ class _Node(Structural):
     def free(self) -> None:
         super().free()
         self.rule.kept = None
+        self.rule.values = []
 
 
 def _recorded(rule: _Rule, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> list[Tensor]:
@@ -167,8 +218,27 @@ def _recorded(rule: _Rule, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) 
     return rule.unpacked(Tensor(value))
 
 
-def _apply(name: str, run: Callable[..., Any], vjp: Any, jvp: Any, args: Sequence[Any]) -> Any:
-    """Call a function with a derivative of its own. run, vjp, jvp: see `_Rule`, but with all arguments."""
+def _positional(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """Arguments by position, whatever way they were given."""
+    if not kwargs:
+        return args
+    bound = inspect.signature(function).bind(*args, **kwargs)
+    bound.apply_defaults()
+    if bound.kwargs:
+        raise errors.bad_type(function.__name__, f"takes no arguments by name alone: {', '.join(bound.kwargs)}.")
+    return bound.args
+
+
+def _nested(name: str) -> Exception:
+    return errors.GraphError(
+        f"{name}: a tensor inside of a list, tuple or dictionary requires grad, and would not have this function's derivative: pass it as an "
+        f"argument of its own."
+    )
+
+
+def _apply(owner: Any, run: Callable[..., Any], vjp: Any, jvp: Any, args: Sequence[Any]) -> Any:
+    """Call a function with a derivative of its own. owner, run, vjp, jvp: see `_Rule`, but with all arguments."""
+    name = owner.__name__
     places = [n for n, a in enumerate(args) if isinstance(a, Tensor)]
     inputs = [args[n] for n in places]
 
@@ -181,22 +251,38 @@ def _apply(name: str, run: Callable[..., Any], vjp: Any, jvp: Any, args: Sequenc
     def again(*tensors: Tensor) -> Any:
         return run(*with_tensors(tensors))
 
-    if not (grad_mode.enabled and any(t.requires_grad for t in inputs)):
+    if not grad_mode.enabled:
         return again(*inputs)[0]
-    with no_grad():
-        result, kept = again(*inputs)
-    outputs = tuple(result) if isinstance(result, (tuple, list)) else (result,)
+    for a in args:
+        if isinstance(a, (list, tuple, dict)) and any(isinstance(t, Tensor) and t.requires_grad for t in _leaves(a)):
+            raise _nested(name)
+    if not any(t.requires_grad for t in inputs):
+        return again(*inputs)[0]
+    # names of their own: what the caller does to its tensors, or the function to its arguments, stays there. As constants: whatever
+    # is recorded comes from elsewhere, and would lose its gradient
+    result, kept = again(*[t.detach() if t.requires_grad else Tensor(t._value) for t in inputs])
+    several = isinstance(result, (tuple, list))
+    outputs = tuple(result) if several else (result,)
+    if any(isinstance(t, (list, tuple, dict)) for t in outputs):
+        raise errors.bad_type(name, "must return a tensor, or a list or tuple of tensors, not nested ones.")
     outputs = tuple(as_tensors(inputs[0], *outputs)[1:])
     if not outputs or any(not is_float(t.dtype) or t.dtype != outputs[0].dtype for t in outputs):
         raise errors.bad_type(
             name,
             f"must return floating-point tensors of one dtype, not {[str(t.dtype) for t in outputs]}: return others apart.",
         )
+    if any(t.requires_grad for t in outputs):
+        raise errors.GraphError(
+            f"{name} uses a tensor that requires grad and is none of its arguments, and would lose its gradient: pass it as an argument, or "
+            f"t.detach()."
+        )
     forwards = None if jvp is None else lambda primals, tangents: jvp(with_tensors(primals), places, tangents)
-    backwards = None if vjp is None else lambda kept, *upstream: vjp(kept, places, upstream)
-    rule = _Rule(name, again, backwards, forwards, kept, outputs)
+    backwards = None if vjp is None else lambda kept, *upstream: vjp(kept, places, upstream, several)
+    rule = _Rule(owner, again, backwards, forwards, kept, outputs)
     found = _recorded(rule, inputs, outputs)
-    return type(result)(found) if isinstance(result, (tuple, list)) else found[0]
+    if not isinstance(result, (tuple, list)):
+        return found[0]
+    return type(result)(*found) if hasattr(result, "_fields") else type(result)(found)
 
 
 class custom_vjp:
@@ -231,22 +317,32 @@ class custom_vjp:
         """Say what the derivative is: see the class."""
         self._rules = fwd, bwd
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        args = _positional(self._function, args, kwargs)
         name = self._function.__name__
-        if not any(isinstance(a, Tensor) and a.requires_grad for a in args) or not grad_mode.enabled:
+        if not grad_mode.enabled or not any(isinstance(t, Tensor) and t.requires_grad for t in _leaves(args)):
             return self._function(*args)
+        if not any(isinstance(a, Tensor) and a.requires_grad for a in args):
+            raise _nested(self._function.__name__)
         if self._rules is None:
             raise errors.GraphError(f"{name} has no derivative yet: say {name}.defvjp(fwd, bwd) first.")
         fwd, bwd = self._rules
-        fixed = [args[n] for n in self._nondiff]
+        nondiff = [n % len(args) if -len(args) <= n < len(args) else n for n in self._nondiff]
+        fixed = [args[n] for n in nondiff]
         if any(isinstance(a, Tensor) and a.requires_grad for a in fixed):
             raise errors.GraphError(
                 f"{name}: an argument of nondiff_argnums requires grad, and would lose its gradient."
             )
-        moving = [n for n in range(len(args)) if n not in self._nondiff]
+        moving = [n for n in range(len(args)) if n not in nondiff]
 
-        def vjp(kept: Any, places: Sequence[int], upstream: Sequence[Tensor]) -> list[Any]:
-            found = bwd(*fixed, kept, upstream[0] if len(upstream) == 1 else tuple(upstream))
+        def run(*given: Any) -> tuple[Any, Any]:
+            pair = fwd(*given)
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise errors.bad_type(name, f"its fwd must return a pair (result, kept), not {type(pair).__name__!r}.")
+            return pair[0], pair[1]
+
+        def vjp(kept: Any, places: Sequence[int], upstream: Sequence[Tensor], several: bool) -> list[Any]:
+            found = bwd(*fixed, kept, tuple(upstream) if several else upstream[0])
             if not isinstance(found, (tuple, list)) or len(found) != len(moving):
                 given = len(found) if isinstance(found, (tuple, list)) else type(found).__name__
                 raise errors.bad_value(
@@ -255,7 +351,7 @@ class custom_vjp:
             of = dict(zip(moving, found, strict=True))
             return [of.get(n) for n in places]
 
-        return _apply(name, fwd, vjp, None, args)
+        return _apply(self, run, vjp, None, args)
 
 
 class custom_jvp:
@@ -288,18 +384,26 @@ class custom_jvp:
         self._rule = rule
         return rule
 
-    def __call__(self, *args: Any) -> Any:
-        if not any(isinstance(a, Tensor) and a.requires_grad for a in args) or not grad_mode.enabled:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        args = _positional(self._function, args, kwargs)
+        if not grad_mode.enabled or not any(isinstance(t, Tensor) and t.requires_grad for t in _leaves(args)):
             return self._function(*args)
+        if not any(isinstance(a, Tensor) and a.requires_grad for a in args):
+            raise _nested(self._function.__name__)
         name, rule = self._function.__name__, self._rule
         if rule is None:
             raise errors.GraphError(f"{name} has no derivative yet: say {name}.defjvp(rule) first.")
 
         def jvp(every: Sequence[Any], places: Sequence[int], tangents: Sequence[Tensor]) -> Any:
             of = dict(zip(places, tangents, strict=True))
-            return rule(tuple(every), tuple(of.get(n, 0.0) for n in range(len(every))))[1]
+            pair = rule(tuple(every), tuple(of.get(n, 0.0) for n in range(len(every))))
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise errors.bad_type(
+                    name, f"its rule must return a pair (result, tangent), not {type(pair).__name__!r}."
+                )
+            return pair[1]
 
-        return _apply(name, lambda *a: (self._function(*a), None), None, jvp, args)
+        return _apply(self, lambda *a: (self._function(*a), None), None, jvp, args)
 
 
 class _Context:
@@ -356,7 +460,7 @@ class Function:
             ctx = _Context(needs)
             return cls.forward(ctx, *given), ctx
 
-        def vjp(ctx: Any, places: Sequence[int], upstream: Sequence[Tensor]) -> list[Any]:
+        def vjp(ctx: Any, places: Sequence[int], upstream: Sequence[Tensor], several: bool) -> list[Any]:
             found = cls.backward(ctx, *upstream)
             found = tuple(found) if isinstance(found, (tuple, list)) else (found,)
             if len(found) != len(args):
@@ -366,4 +470,4 @@ class Function:
                 )
             return [found[n] for n in places]
 
-        return _apply(cls.__name__, run, vjp, None, args)
+        return _apply(cls, run, vjp, None, args)

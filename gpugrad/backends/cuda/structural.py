@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ...base.dtypes import FLOAT64, INT64, computed, is_float
+from ...base.dtypes import BOOL, FLOAT64, INT64, computed, is_float
 from ...base.index import in_groups, is_basic
 from ...base.shapes import Shape, reduced
 from ...codegen import cuda_structural
@@ -211,6 +211,8 @@ SCAN_LINES = 4096  # lines enough to give one to each thread
 
 @_own
 def cumsum(backend: Any, x: Any, *, axis: int) -> Any:
+    if x.dtype == BOOL:  # logical or: a count that is not zero
+        return backend.cast(cumsum(backend, backend.cast(x, np.dtype(np.int32)), axis=axis), BOOL)
     x = backend.contiguous(x)
     out = backend.empty(x.shape, x.dtype)
     if not out.size:
@@ -421,6 +423,12 @@ TABLE["cholesky"] = _by_cusolver("cholesky")
 TABLE["det"] = _by_cusolver("det")
 TABLE["detsign"] = _by_cusolver("slogdet", 0)
 TABLE["logabsdet"] = _by_cusolver("slogdet", 1)
+
+
+@_own
+def cumprod(backend: Any, x: Any, *, axis: int) -> Any:
+    wide = backend.cast(backend.contiguous(x), computed(x.dtype))
+    return backend.cast(backend.by_cupy("cumprod", wide, axis=axis), x.dtype)
 
 
 @_own
