@@ -39,6 +39,8 @@ def wait(*tensors: Tensor) -> None:
 def elementwise(op: Op, args: Sequence[Any]) -> Tensor:
     """An elementwise op on anything: by whoever interprets it; if nobody does, the first operand becomes a tensor."""
     for a in args:
+        if type(a) is Tensor:
+            return a.__gpugrad_bind__(op, args, {})
         interpret = getattr(a, "__gpugrad_bind__", None)
         if interpret is not None:
             found: Tensor = interpret(op, args, {})

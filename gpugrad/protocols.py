@@ -34,6 +34,8 @@ class Protocols(Leaving):
     __slots__ = ()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if not kwargs and method == "__call__" and ufunc in UFUNCS:  # nearly always
+            return UFUNCS[ufunc](*inputs)
         (out,) = kwargs.pop("out", (None,)) if len(kwargs.get("out", (None,))) == 1 else (None,)
         ours = UFUNCS.get(ufunc) if method == "__call__" else REDUCTIONS.get(ufunc) if method == "reduce" else None
         if method == "reduce":

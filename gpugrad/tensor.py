@@ -65,23 +65,20 @@ class Tensor(Methods, Protocols, Differentiable):
         self._writes = 0
 
     def __gpugrad_bind__(self, op: Any, args: Sequence[Any], params: dict[str, Any]) -> Tensor:
-        if type(op) is not Op:
-            return Tensor(call(op, [self._operand(a) for a in args], params))
-        if len(args) != 2:
-            return Tensor(grow(op, tuple([self._operand(a) for a in args])))
-        a, b = args  # an operator, most often: this is the hot path of user code
-        if type(a) is Tensor:
-            a = a._value
-        elif type(a) not in _NUMBERS:
-            a = operand(a, self._value.device)
-        if type(b) is Tensor:
-            b = b._value
-        elif type(b) not in _NUMBERS:
-            b = operand(b, self._value.device)
-        return Tensor(grow(op, (a, b)))
-
-    def _operand(self, a: Any) -> Any:
-        return a if type(a) in _NUMBERS else operand(a, self._value.device)
+        if len(args) == 2:  # an operator, most often: this is the hot path of user code
+            a, b = args
+            values: tuple[Any, ...] = (
+                a._value if type(a) is Tensor else a if type(a) in _NUMBERS else operand(a, self._value.device),
+                b._value if type(b) is Tensor else b if type(b) in _NUMBERS else operand(b, self._value.device),
+            )
+        elif len(args) == 1:
+            values = (self._value,)
+        else:
+            device = self._value.device
+            values = tuple(
+                [a._value if type(a) is Tensor else a if type(a) in _NUMBERS else operand(a, device) for a in args]
+            )
+        return Tensor(grow(op, values) if type(op) is Op else call(op, values, params))
 
     @classmethod
     def _plain(cls, v: Value) -> Tensor:

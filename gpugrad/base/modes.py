@@ -51,8 +51,10 @@ class _GradMode(threading.local):
 
     @property
     def enabled(self) -> bool:
-        self.forget_ended()
-        return self.scopes[-1].records if self.scopes else True
+        scopes = self.scopes
+        while scopes and not scopes[-1]._is_owned():  # as in `forget_ended`
+            scopes.pop()
+        return scopes[-1].records if scopes else True
 
     def forget_ended(self) -> None:
         """Let go of the blocks that have ended: leaving one is a single call of C, which cannot do it."""

@@ -8,7 +8,7 @@ as it is. Recorded, everything is an op on variables, and can itself be differen
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -33,34 +33,33 @@ from .value import Value, filled, held
 from .variable import MaskedVariable, Variable
 
 
-class Adjoint(NamedTuple):
+class Adjoint:
     """A gradient, or a tangent: its value, the mask of the elements that took part (None: all), both arrays or both variables.
 
     owned, owns_mask: the array, or its mask, may be changed in place.
     """
 
-    value: Any
-    mask: Any = None
-    owned: bool = False
-    owns_mask: bool = False
+    __slots__ = ("mask", "owned", "owns_mask", "value")
+
+    def __init__(self, value: Any, mask: Any = None, owned: bool = False, owns_mask: bool = False) -> None:
+        self.value = value
+        self.mask = mask
+        self.owned = owned
+        self.owns_mask = owns_mask
 
 
-class Accumulator:
+class Accumulator(Adjoint):
     """Where the gradient of one node is summed. Rules write into it: see `gpugrad.ops.structural.Accumulator`.
 
-    value: what has arrived, None for nothing. mask: the elements that took part, None for all of them.
+    value: what has arrived, None for nothing.
     """
 
-    __slots__ = ("mask", "node", "owned", "owns_mask", "value")
+    __slots__ = ("node",)
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self.value: Any = None
-        self.mask: Any = None
+        self.value = self.mask = None
         self.owned = self.owns_mask = False
-
-    def adjoint(self) -> Adjoint | None:
-        return None if self.value is None else Adjoint(self.value, self.mask, self.owned, self.owns_mask)
 
     def arrive(self, c: Adjoint) -> None:
         """One more contribution."""
@@ -93,7 +92,7 @@ class InPlaceAccumulator(Accumulator):
 
     def arrive(self, c: Adjoint) -> None:
         if self.value is None:
-            self.value, self.mask, self.owned, self.owns_mask = c
+            self.value, self.mask, self.owned, self.owns_mask = c.value, c.mask, c.owned, c.owns_mask
             return
         backend = self.node.device.backend
         array, mask = c.value, self._either(c.mask)
@@ -126,6 +125,8 @@ class InPlaceAccumulator(Accumulator):
         """A contribution has been written to what `buffer` gave."""
         if added:
             self.mask, self.owns_mask = self._either(mask), True
+        elif self.value is None:
+            self.value, self.mask, self.owned, self.owns_mask = buffer, mask, True, True
         else:
             self.arrive(Adjoint(buffer, mask, True, True))
 
@@ -203,9 +204,7 @@ class InPlace:
     """Gradients are arrays, and nothing is recorded."""
 
     recorded = False
-
-    def accumulator(self, node: Node) -> InPlaceAccumulator:
-        return InPlaceAccumulator(node)
+    accumulator = InPlaceAccumulator
 
     def in_slot(self, to: Accumulator) -> bool:
         """Begin with the gradient that a leaf has already, if it can be added to in place."""
@@ -406,9 +405,7 @@ class Recorded:
     """Gradients are variables, and every step is an op that can be differentiated again."""
 
     recorded = True
-
-    def accumulator(self, node: Node) -> RecordedAccumulator:
-        return RecordedAccumulator(node)
+    accumulator = RecordedAccumulator
 
     def in_slot(self, to: Accumulator) -> bool:
         return False

@@ -150,17 +150,15 @@ class _Job:
         node = Region(outputs, self.arrays, self.plan, found, self.extent, self.axes) if self.recorded else None
         # A value with its array in place is computed, so that comes last.
         mark = weakref.ref(node) if node is not None else _FORGOTTEN
+        single = len(outputs) == 1
         computed = set(outputs)
-        for v in found.nodes:
+        for n, v in enumerate(found.nodes):
             if v not in computed:
                 v.absorbed = mark
-        single = len(outputs) == 1
-        if node is not None:
-            for n, v in enumerate(found.nodes):
-                if (
-                    v.slot is not None and v.requires_grad and not (single and v in computed)
-                ):  # its node keeps that one's
-                    node.retained[n] = v.slot
+            elif single:
+                continue  # its node keeps its slot
+            if v.slot is not None and node is not None and v.requires_grad:
+                node.retained[n] = v.slot
         if node is not None and single:
             outputs[0].node = node
             node.slot = outputs[0].slot

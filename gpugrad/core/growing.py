@@ -24,6 +24,7 @@ from .ownership import references
 from .structure import members
 from .value import Value
 
+FEW = 8  # ops of an expression that need no counting: even if all of them take three inputs, a region may hold them
 _sequence = itertools.count()  # numbers every op called
 
 
@@ -32,6 +33,8 @@ class Expression:
 
     Two expressions that meet in an op become one: the smaller then points to the larger, `into`. Counts are never too small.
     limit: how many ops it may have. past: the ops that were cut off before it.
+
+    Of a small one, of FEW ops at most, only their number is known, which is not too small either.
     """
 
     __slots__ = ("inputs", "into", "limit", "ops", "past")
@@ -67,12 +70,16 @@ def grow(op: Op, args: tuple[Any, ...]) -> Value:
     if len(args) == 2:
         a, b = args
         types: Any = (a.dtype if type(a) is Value else type(a), b.dtype if type(b) is Value else type(b))
+    elif len(args) == 1:
+        types = (args[0].dtype,)
     else:
         types = tuple([a.dtype if type(a) is Value else type(a) for a in args])
     inputs, output, plain, carries = op.loops.get(types) or op.loop(types)
     shape: Any = None
     device: Any = None
     grad = False
+    e: Expression | None = None
+    few = 1
     for a in args:
         if type(a) is Value:
             if shape is None:
@@ -85,43 +92,62 @@ def grow(op: Op, args: tuple[Any, ...]) -> Value:
                     raise errors.mixed_devices(op.name, device, a.device)
             if a.requires_grad:
                 grad = True
-    if not plain:
+            if a.op is not None:
+                other = a.expression
+                if type(other) is int:
+                    few += other
+                elif other.into is None and (e is None or e is other):
+                    e = other
+                else:
+                    e = _joined(e, other)
+    if not plain:  # operands that are converted, or computed, are others
         args = tuple([_operand(a, d, shape) for a, d in zip(args, inputs, strict=True)])
-    v = Value(
-        None,
-        shape,
-        output,
-        device,
-        grad and carries and (not grad_mode.scopes or grad_mode.enabled),
-        None,
-        True,
-        op,
-        args,
-        next(_sequence),
-    )
+        e, few = None, 1
+        for a in args:
+            if type(a) is Value and a.op is not None:
+                if type(a.expression) is int:
+                    few += a.expression
+                else:
+                    e = _joined(e, a.expression)
+    recorded = grad and carries and (not grad_mode.scopes or grad_mode.enabled)
+    v = Value(None, shape, output, device, recorded, None, True, op, args, next(_sequence))
     counters.ops += 1
     if config._noting:
         _note(v)
-    e: Any = None
-    read: Any = ()
-    for a in args:
-        if type(a) is Value:
-            if a.op is None:
-                read = (*read, id(a))
-                continue
-            other = a.expression
-            if other.into is not None:
-                other = other.root()
-            e = other if e is None or e is other else e.merged(other)
-    if e is None:
-        e = Expression(0, set(), config._fuse)
-    if read:
-        e.inputs.update(read)
+    if e is None and few <= FEW and few < config._fuse:
+        v.expression = few
+        return v
+    if few > 1 or e is None:
+        e = _with_small_ones(e, args)
     v.expression = e
     e.ops += 1
+    for a in args:
+        if type(a) is Value and a.op is None:
+            e.inputs.add(id(a))
     if e.ops > e.limit or len(e.inputs) > MAX_HEAVY_INPUTS or config._fuse == 1:
         _limit(v, e)
     return v
+
+
+def _joined(e: Expression | None, other: Expression) -> Expression:
+    """Two expressions as one."""
+    if other.into is not None:
+        other = other.root()
+    return other if e is None or e is other else e.merged(other)
+
+
+def _with_small_ones(e: Expression | None, args: tuple[Any, ...]) -> Expression:
+    """An expression, or a new one, together with operands whose expressions are so small that only their ops were counted."""
+    if e is None:
+        e = Expression(0, set(), config._fuse)
+    for a in args:
+        if type(a) is Value and type(a.expression) is int:
+            for n in members([a]):
+                e.ops += 1
+                e.inputs.update([id(b) for b in n.args if type(b) is Value and b.op is None])
+                if type(n.expression) is int:
+                    n.expression = e
+    return e
 
 
 def _note(v: Value) -> None:
@@ -167,11 +193,12 @@ def _most_inputs(v: Value) -> int:
 def _limit(v: Value, e: Expression) -> None:
     """Keep the expression of a new value within the caps.
 
-    What is counted may belong to others by now. If half of it does, that is all: the value gets an expression of its own. If not, all that
-    is below the new op is computed, as far as somebody has it. Either way the next count is as far away as this one was from the last.
+    What is counted may belong to others by now. If half of it does, that is all: the value gets an expression of its own. If not, what is
+    below the new op is computed, or the older half of it and more, as far as it is needed after. Either way the next count is about as far
+    away as this one was from the last.
     """
     most_ops = config._fuse
-    if most_ops == 1:  # eager execution
+    if most_ops == 1:
         close(v)
         return
     most_inputs = _most_inputs(v)
@@ -188,11 +215,39 @@ def _limit(v: Value, e: Expression) -> None:
     for a in v.args:
         if type(a) is Value and a in nodes:
             nodes[a] -= v.args.count(a)  # the new op is a user outside
-    past = (*e.past, *[n.op for n in sorted(nodes, key=_number)])[-MEMORY:]
     held = [n for (n, uses), count in zip(nodes.items(), references(nodes), strict=True) if count > uses]
-    del nodes  # what it holds would look like users to those who close
-    close_together(held)
-    v.expression = Expression(1, {id(a) for a in v.args if type(a) is Value}, _whole_periods(past, most_ops), past)
+    order = sorted(nodes, key=_number)
+    cut, alive = (len(order), held) if len(held) == 1 else _narrowest(order, set(held))
+    past = (*e.past, *[n.op for n in order[:cut]])[-MEMORY:]
+    left = {*order[cut:], v}
+    read = {id(a) for n in left for a in n.args if type(a) is Value and a not in left}
+    later = Expression(len(left), read, _whole_periods(past, most_ops), past)
+    for n in left:
+        n.expression = later
+    del n, nodes, order, left, held  # what they hold would look like users to those who close
+    close_together(alive)
+
+
+def _narrowest(order: list[Value], held: set[Value]) -> tuple[int, list[Value]]:
+    """Where to cut ops, in the order of their calls, that are one too many for a region, and which of them are needed after.
+
+    Where a single one is needed after, in the second half; or else at the end. held: those that somebody outside has.
+    """
+    n = len(order)
+    last = dict.fromkeys(held, n)  # the op that needs it last
+    for k, v in enumerate(order):
+        for a in v.args:
+            if type(a) is Value and a.op is not None and a not in held:
+                last[a] = k
+    ends = [0] * (n + 1)
+    for k in last.values():
+        ends[k] += 1
+    cut, alive = n, 0
+    for k in range(n):
+        alive += 1 - ends[k]  # op k is there; what it was the last to need is not needed any more
+        if alive == 1 and 2 * k >= n:
+            cut = k + 1
+    return cut, [v for v in order[:cut] if last[v] >= cut]
 
 
 def _number(v: Value) -> int:
@@ -201,7 +256,7 @@ def _number(v: Value) -> int:
 
 MEMORY = (
     8 * 64
-)  # ops that an expression remembers beyond those that are pending: the body of a loop may be longer than a region
+)  # ops that an expression remembers beyond the pending ones: the body of a loop may be longer than a region
 
 
 @functools.lru_cache(maxsize=1024)

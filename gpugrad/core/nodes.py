@@ -155,7 +155,7 @@ class Region(Node):
     """A closed elementwise expression: one node, whatever number of ops it holds.
 
     extent: the shape of its ops. axes: what the last one was summed over, None if it was not. scalars: the Python numbers.
-    shapes, dtypes: of its inputs. wanted: the inputs that a gradient can flow to, aligned with `targets`. saved: the inputs that
+    shapes: of its inputs. wanted: the inputs that a gradient can flow to, aligned with `targets`. saved: the inputs that
     backward reads. outputs: the buffers it wrote, None for one that backward does not read. parts: of a region with several outputs, weak
     references to their nodes. interior: weak references to the values of its ops. retained: the slots of those of which `retain_grad` was asked.
     For whoever looks at it, others: the inputs that backward knows nothing of, while somebody has them; labels, scopes: the names
@@ -163,7 +163,7 @@ class Region(Node):
     """
 
     __slots__ = (
-        "axes", "dtypes", "extent", "interior", "labels", "others", "outputs", "parts", "plan", "retained", "saved", "scalars",
+        "axes", "extent", "interior", "labels", "others", "outputs", "parts", "plan", "retained", "saved", "scalars",
         "scopes", "shapes", "usual", "wanted",
     )  # fmt: skip
     name = "region"
@@ -186,7 +186,6 @@ class Region(Node):
         self.axes = axes
         self.wanted = wanted
         self.shapes = [a.shape for a in inputs]
-        self.dtypes = [a.dtype for a in inputs]
         self.usual = True  # no mask is asked of backward
         for t in self.targets:
             if t is not None and t.wants_masks:
@@ -269,7 +268,7 @@ class Region(Node):
 
     def kernels(self) -> list[tuple[Program, Shape, list[Any], list[Output]]]:
         """What runs it forward, and backward in the usual pass, on arrays that are contiguous: for reading."""
-        inputs = [ArraySpec(s, d) for s, d in zip(self.shapes, self.dtypes, strict=True)]
+        inputs = [ArraySpec(s, a.dtype) for s, a in zip(self.shapes, self.plan.dag.inputs, strict=True)]
         shape = self.extent if self.axes is None else reduced(self.extent, self.axes, True)
         outputs = [ArraySpec(shape, d) for d in self.plan.forward.dtypes]
         sources = [inputs[s.index] for s in self.plan.forward.sources]

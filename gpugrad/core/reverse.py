@@ -122,17 +122,15 @@ class Gradients:
 
     def take(self, node: Node) -> Any:
         """What has arrived at a node, after its hooks; of a region with several outputs, a list."""
-        gathered = self.gathered.pop(node, None)
-        if gathered is not None:
-            return gathered
-        to = self.accumulators.pop(node, None)
-        arrived = to.adjoint() if to is not None else None
-        if arrived is None or not node.hooks:
-            return arrived
-        for hook in list(node.hooks):  # one may remove itself
+        if node in self.gathered:
+            return self.gathered.pop(node)
+        arrived: Adjoint | None = self.accumulators.pop(node, None)
+        if arrived is None or arrived.value is None:
+            return None
+        for hook in list(node.hooks) if node.hooks else ():  # one may remove itself
             result = hook(self.arithmetic.as_value(arrived, node))
             if result is None:
-                arrived = arrived._replace(owned=False)  # the hook may have kept what it was shown
+                arrived.owned = False  # the hook may have kept what it was shown
                 continue
             if result.shape != node.shape:
                 raise errors.hook_changed("shape", result.shape, node.shape)
@@ -151,7 +149,7 @@ class Gradients:
             receivers.append(lambda v: self.deposit(slot, v))
         for receive in receivers:
             receive(self.arithmetic.as_value(g, node))
-            g = g._replace(owned=False)
+            g.owned = False
         return g
 
     # ---- what is true of `.grad`: as it was, or invalid from the first change of it until all of them are done
@@ -177,11 +175,11 @@ class Gradients:
             if self.keeps and g is not None and slot.value is not None and slot.value.array is g.value:
                 continue  # it was added to in place
             own = self.arithmetic.own(leaf, g)
+            if self.keeps:
+                slot.value = total(slot.value, self.arithmetic.as_value(own, leaf))
             for w in self.wanted:
                 if w.node is leaf:
                     w.receive(self.arithmetic.as_value(own, leaf))
-            if self.keeps:
-                self.deposit(slot, self.arithmetic.as_value(own, leaf))
         self.progress.done = True
 
 

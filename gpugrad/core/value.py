@@ -15,7 +15,8 @@ class Value:
     node: where it stands on the tape; None for constants and while pending. slot: where its gradient is to be kept.
     owned: the library allocated the buffer and never handed it out.
     absorbed: a weak reference to the node of the region that has computed it on the way to something else (None: not yet).
-    number: ops are numbered as they are called. expression: how large the pending expression is that it belongs to.
+    number: ops are numbered as they are called. expression: how large the pending expression is that it belongs to (an Expression, or
+    the number of its ops while there are few).
     line: where the user called the op, if that is noted. label: the name that the user gave it. scope: the path of the module
     that its op was called in. The last two are not there if there is none.
     """

@@ -28,7 +28,8 @@ def power(a: Any, b: Any) -> Tensor:
     tensor([1, 4, 9], device='cpu')
     """
     if type(b) in (int, float):
-        (a,) = as_tensors(a)
+        if type(a) is not Tensor:
+            (a,) = as_tensors(a)
         if a.dtype.kind in "iub" and type(b) is int and b < 0:
             raise errors.integers_to_negative_powers()
         if a.dtype.kind == "b":

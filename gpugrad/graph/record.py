@@ -165,7 +165,9 @@ class _Recorder:
         for n in range(len(dag.inputs)):
             ref = weakref.ref(node.saved[n]) if n in node.saved else node.others.get(n)
             name = node.labels.get(~n, "")
-            at[Input(n)] = self.input(targets.get(n), ref, node.shapes[n], node.dtypes[n], node.device, name)
+            at[Input(n)] = self.input(
+                targets.get(n), ref, node.shapes[n], node.plan.dag.inputs[n].dtype, node.device, name
+            )
         ends: dict[Any, tape.Node | None] = {}
         if node.axes is None:
             ends = {root: node.output_node(k) for k, root in enumerate(dag.roots)}

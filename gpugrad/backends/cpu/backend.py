@@ -78,7 +78,7 @@ class CpuBackend:
         self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output]
     ) -> None:
         kernel = program.executables.get(Kernel)
-        if kernel is None or config._cpu != "native":
+        if kernel is None or config._cpu == "numpy":
             kernel = _chosen(program, shape)
         if kernel:
             native.run(kernel, shape, arrays, scalars, outputs)
