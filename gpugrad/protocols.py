@@ -20,12 +20,27 @@ from .ops.op import NAMES
 UFUNCS: dict[Any, Callable[..., Any]] = {}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 REDUCTIONS: dict[Any, Callable[..., Any]] = {}  # by the ufunc whose `reduce` it is
+METHODS: dict[str, Callable[..., Any]] = {}  # the methods of ufuncs, by name, for those in UFUNCS
+
+# NumPy's reductions: the ufunc that each of them is of
+_REDUCERS = {
+    np.sum: np.add,
+    np.prod: np.multiply,
+    np.max: np.maximum,
+    np.min: np.minimum,
+    np.any: np.logical_or,
+    np.all: np.logical_and,
+}
+_REDUCERS |= {np.amax: np.maximum, np.amin: np.minimum}
 
 # They ask for nothing but shapes and dtypes, and always answer.
 _QUESTIONS = {
     np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast, np.min_scalar_type, np.common_type,
-    np.may_share_memory, np.shares_memory,
+    np.may_share_memory, np.shares_memory, np.diag_indices_from, np.tril_indices_from, np.triu_indices_from,
 }  # fmt: skip
+
+# They write to their first argument: to a tensor, or to an array what requires no grad.
+_WRITERS = {np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask}
 
 
 class Protocols(Leaving):
@@ -37,11 +52,20 @@ class Protocols(Leaving):
         if not kwargs and method == "__call__" and ufunc in UFUNCS:  # nearly always
             return UFUNCS[ufunc](*inputs)
         (out,) = kwargs.pop("out", (None,)) if len(kwargs.get("out", (None,))) == 1 else (None,)
-        ours = UFUNCS.get(ufunc) if method == "__call__" else REDUCTIONS.get(ufunc) if method == "reduce" else None
+        kwargs = {k: v for k, v in kwargs.items() if not (k == "dtype" and v is None)}
+        ours = UFUNCS.get(ufunc)
         if method == "reduce":
-            kwargs = {"axis": 0} | {k: v for k, v in kwargs.items() if not (k == "dtype" and v is None)}
-        if ours is not None and all(k in _parameters(ours) for k in kwargs):
+            kwargs = {"axis": 0} | kwargs
+            whole = REDUCTIONS.get(ufunc)
+            if whole is not None and all(k in _parameters(whole) for k in kwargs):
+                return _into(out, whole(*inputs, **kwargs), ufunc.__name__)
+        if method == "__call__" and ours is not None and all(k in _parameters(ours) for k in kwargs):
             return _into(out, ours(*inputs, **kwargs), ufunc.__name__)
+        if method == "__call__" and "where" in kwargs:
+            kwargs["out"] = out
+        if ours is not None and all(k in _parameters(METHODS[method]) for k in kwargs):
+            return _into(out, METHODS[method](ufunc, ours, *inputs, **kwargs), ufunc.__name__)
+        kwargs.pop("out", None)
         name = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
         detail = f" with {', '.join(f'{k}=' for k in sorted(kwargs))}" if ours is not None else ""
         call = getattr(ufunc, method)
@@ -56,8 +80,15 @@ class Protocols(Leaving):
             "numpy", "np", 1
         )
         ours = FUNCTIONS.get(function)
+        if function in _WRITERS and isinstance((*args, *kwargs.values())[0], np.ndarray):
+            return _written_to_an_array(function, name, args, kwargs)
         if ours is None:
             return _on_arrays(function, name, args, kwargs, False)
+        if function in _REDUCERS and not kwargs.keys().isdisjoint(("where", "initial")):
+            ufunc = _REDUCERS[function]
+            given = {"axis": None} | dict(zip(("axis", "dtype", "out", "keepdims"), args[1:], strict=False)) | kwargs
+            out = given.pop("out", None)
+            return _into(out, METHODS["reduce"](ufunc, UFUNCS[ufunc], args[0], **given), name)
         face = _face(function, ours)
         if not kwargs and len(args) <= face.shared:
             return ours(*args)
@@ -146,6 +177,16 @@ def _on_arrays(function: Any, name: str, args: Any, kwargs: Any, known: bool) ->
     _mapped(found.append, (args, kwargs))
     if any(t._value.requires_grad for t in found) or any(t.device.name.startswith("cuda") for t in found):
         raise errors.function_refused(name, known)
+    return function(*_mapped(on_host, args), **_mapped(on_host, kwargs))
+
+
+def _written_to_an_array(function: Any, name: str, args: Any, kwargs: Any) -> Any:
+    found: list[Variable] = []
+    _mapped(found.append, (args, kwargs))
+    if any(t._value.requires_grad for t in found):
+        raise errors.gradient_lost(
+            f"writing to a NumPy array by {name}", "t.detach(), or write to a tensor, gg.zeros(...)"
+        )
     return function(*_mapped(on_host, args), **_mapped(on_host, kwargs))
 
 

@@ -348,6 +348,15 @@ template <> struct gg_division<float64> : gg_float_division<float64> {};
 GG_FN T gg_remainder(T a, T b) { return gg_division<T>::remainder(a, b); }
 GG_FN T gg_floor_divide(T a, T b) { return gg_division<T>::quotient(a, b); }
 
+// The remainder by the rule of C: it has the sign of a. Integers: 0 for a divisor of 0, as in NumPy.
+GG_DEVICE float32 gg_rest(float32 a, float32 b) { return gg_fmod(a, b); }
+GG_DEVICE float64 gg_rest(float64 a, float64 b) { return gg_fmod(a, b); }
+GG_FN T gg_rest(T a, T b) { return b == 0 || (gg_below_zero(T(-1)) && b == T(-1)) ? T(0) : static_cast<T>(a % b); }
+
+GG_FN bool gg_signbit(T x) { return gg_copysign(T(1), x) < 0; }
+
+GG_FN T gg_heaviside(T a, T b) { return a != a ? a : a == 0 ? b : a < 0 ? T(0) : T(1); }
+
 // Bits of integers; a shift by the width or more gives what shifting one by one would.
 GG_DEVICE bool gg_invert(bool x) { return !x; }
 GG_FN T gg_invert(T x) { return static_cast<T>(~x); }

@@ -3,16 +3,22 @@
 from . import (
     comparing,
     contraction,
+    counting,
     creation,
     differences,
     elementwise,
     indexing,
     joining,
     matrices,
+    parts,
+    polynomials,
     reductions,
+    selecting,
+    sets,
     shaping,
     statistics,
     table,
+    ufunc_methods,
 )
 from .face import PUBLIC
 

@@ -14,19 +14,32 @@ from .contraction import dot as dot
 from .contraction import einsum as einsum
 from .contraction import matmul as matmul
 from .contraction import tensordot as tensordot
+from .counting import apply_along_axis as apply_along_axis
+from .counting import apply_over_axes as apply_over_axes
+from .counting import bincount as bincount
+from .counting import histogram as histogram
+from .counting import histogram2d as histogram2d
+from .counting import histogram_bin_edges as histogram_bin_edges
+from .counting import histogramdd as histogramdd
 from .creation import arange as arange
 from .creation import asarray as asarray
+from .creation import astype as astype
+from .creation import copy as copy
 from .creation import empty as empty
 from .creation import empty_like as empty_like
 from .creation import eye as eye
 from .creation import from_dlpack as from_dlpack
 from .creation import full as full
 from .creation import full_like as full_like
+from .creation import geomspace as geomspace
+from .creation import identity as identity
 from .creation import linspace as linspace
+from .creation import logspace as logspace
 from .creation import ones as ones
 from .creation import ones_like as ones_like
 from .creation import tensor as array
 from .creation import tensor as tensor
+from .creation import tri as tri
 from .creation import zeros as zeros
 from .creation import zeros_like as zeros_like
 from .differences import cumprod as cumprod
@@ -86,6 +99,40 @@ from .matrices import triu as triu
 from .matrices import vdot as vdot
 from .matrices import vecdot as vecdot
 from .matrices import vecmat as vecmat
+from .parts import angle as angle
+from .parts import conjugate as conj
+from .parts import conjugate as conjugate
+from .parts import divmod as divmod
+from .parts import fabs as fabs
+from .parts import fix as fix
+from .parts import float_power as float_power
+from .parts import frexp as frexp
+from .parts import imag as imag
+from .parts import iscomplex as iscomplex
+from .parts import isneginf as isneginf
+from .parts import isposinf as isposinf
+from .parts import isreal as isreal
+from .parts import ldexp as ldexp
+from .parts import modf as modf
+from .parts import nan_to_num as nan_to_num
+from .parts import nextafter as nextafter
+from .parts import real as real
+from .parts import real_if_close as real_if_close
+from .parts import spacing as spacing
+from .parts import unwrap as unwrap
+from .polynomials import convolve as convolve
+from .polynomials import correlate as correlate
+from .polynomials import poly as poly
+from .polynomials import polyadd as polyadd
+from .polynomials import polyder as polyder
+from .polynomials import polydiv as polydiv
+from .polynomials import polyfit as polyfit
+from .polynomials import polyint as polyint
+from .polynomials import polymul as polymul
+from .polynomials import polysub as polysub
+from .polynomials import polyval as polyval
+from .polynomials import trim_zeros as trim_zeros
+from .polynomials import vander as vander
 from .reductions import all as all
 from .reductions import any as any
 from .reductions import argmax as argmax
@@ -105,6 +152,33 @@ from .reductions import sort as sort
 from .reductions import std as std
 from .reductions import sum as sum
 from .reductions import var as var
+from .selecting import argpartition as argpartition
+from .selecting import choose as choose
+from .selecting import compress as compress
+from .selecting import copyto as copyto
+from .selecting import delete as delete
+from .selecting import extract as extract
+from .selecting import fill_diagonal as fill_diagonal
+from .selecting import insert as insert
+from .selecting import nanargmax as nanargmax
+from .selecting import nanargmin as nanargmin
+from .selecting import partition as partition
+from .selecting import piecewise as piecewise
+from .selecting import place as place
+from .selecting import put as put
+from .selecting import put_along_axis as put_along_axis
+from .selecting import putmask as putmask
+from .selecting import resize as resize
+from .selecting import select as select
+from .sets import intersect1d as intersect1d
+from .sets import setdiff1d as setdiff1d
+from .sets import setxor1d as setxor1d
+from .sets import union1d as union1d
+from .sets import unique as unique
+from .sets import unique_all as unique_all
+from .sets import unique_counts as unique_counts
+from .sets import unique_inverse as unique_inverse
+from .sets import unique_values as unique_values
 from .shaping import broadcast_to as broadcast_to
 from .shaping import concatenate as concatenate
 from .shaping import expand_dims as expand_dims
@@ -150,9 +224,11 @@ from .table import bitwise_or as bitwise_or
 from .table import bitwise_xor as bitwise_xor
 from .table import cbrt as cbrt
 from .table import ceil as ceil
+from .table import copysign as copysign
 from .table import cos as cos
 from .table import cosh as cosh
 from .table import deg2rad as deg2rad
+from .table import deg2rad as radians
 from .table import divide as divide
 from .table import divide as true_divide
 from .table import elu as elu
@@ -165,8 +241,10 @@ from .table import floor as floor
 from .table import floor_divide as floor_divide
 from .table import fmax as fmax
 from .table import fmin as fmin
+from .table import fmod as fmod
 from .table import greater as greater
 from .table import greater_equal as greater_equal
+from .table import heaviside as heaviside
 from .table import hypot as hypot
 from .table import invert as invert
 from .table import isfinite as isfinite
@@ -192,6 +270,7 @@ from .table import multiply as multiply
 from .table import negative as negative
 from .table import not_equal as not_equal
 from .table import positive as positive
+from .table import rad2deg as degrees
 from .table import rad2deg as rad2deg
 from .table import reciprocal as reciprocal
 from .table import relu as relu
@@ -200,6 +279,7 @@ from .table import right_shift as right_shift
 from .table import rint as rint
 from .table import sigmoid as sigmoid
 from .table import sign as sign
+from .table import signbit as signbit
 from .table import silu as silu
 from .table import sin as sin
 from .table import sinc as sinc
@@ -220,8 +300,11 @@ __all__ = [
     "allclose",
     "amax",
     "amin",
+    "angle",
     "any",
     "append",
+    "apply_along_axis",
+    "apply_over_axes",
     "arange",
     "arccos",
     "arccosh",
@@ -232,6 +315,7 @@ __all__ = [
     "arctanh",
     "argmax",
     "argmin",
+    "argpartition",
     "argsort",
     "argwhere",
     "around",
@@ -240,10 +324,12 @@ __all__ = [
     "array_equiv",
     "array_split",
     "asarray",
+    "astype",
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
     "average",
+    "bincount",
     "bitwise_and",
     "bitwise_or",
     "bitwise_xor",
@@ -252,10 +338,19 @@ __all__ = [
     "broadcast_to",
     "cbrt",
     "ceil",
+    "choose",
     "clip",
     "column_stack",
+    "compress",
     "concatenate",
+    "conj",
+    "conjugate",
+    "convolve",
+    "copy",
+    "copysign",
+    "copyto",
     "corrcoef",
+    "correlate",
     "cos",
     "cosh",
     "count_nonzero",
@@ -266,12 +361,15 @@ __all__ = [
     "cumulative_prod",
     "cumulative_sum",
     "deg2rad",
+    "degrees",
+    "delete",
     "diag",
     "diagflat",
     "diagonal",
     "diff",
     "digitize",
     "divide",
+    "divmod",
     "dot",
     "dsplit",
     "dstack",
@@ -286,34 +384,56 @@ __all__ = [
     "exp2",
     "expand_dims",
     "expm1",
+    "extract",
     "eye",
+    "fabs",
+    "fill_diagonal",
+    "fix",
     "flatnonzero",
     "flip",
     "fliplr",
     "flipud",
+    "float_power",
     "floor",
     "floor_divide",
     "fmax",
     "fmin",
+    "fmod",
+    "frexp",
     "from_dlpack",
     "full",
     "full_like",
     "gelu",
+    "geomspace",
     "gradient",
     "greater",
     "greater_equal",
+    "heaviside",
+    "histogram",
+    "histogram2d",
+    "histogram_bin_edges",
+    "histogramdd",
     "hsplit",
     "hstack",
     "hypot",
+    "identity",
+    "imag",
     "inner",
+    "insert",
     "interp",
+    "intersect1d",
     "invert",
     "isclose",
+    "iscomplex",
     "isfinite",
     "isin",
     "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
+    "isreal",
     "kron",
+    "ldexp",
     "leaky_relu",
     "left_shift",
     "less",
@@ -330,6 +450,7 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logspace",
     "logsumexp",
     "matmul",
     "matrix_transpose",
@@ -341,8 +462,12 @@ __all__ = [
     "meshgrid",
     "min",
     "minimum",
+    "modf",
     "moveaxis",
     "multiply",
+    "nan_to_num",
+    "nanargmax",
+    "nanargmin",
     "nancumprod",
     "nancumsum",
     "nanmax",
@@ -356,25 +481,45 @@ __all__ = [
     "nansum",
     "nanvar",
     "negative",
+    "nextafter",
     "nonzero",
     "not_equal",
     "ones",
     "ones_like",
     "outer",
     "pad",
+    "partition",
     "percentile",
+    "piecewise",
+    "place",
+    "poly",
+    "polyadd",
+    "polyder",
+    "polydiv",
+    "polyfit",
+    "polyint",
+    "polymul",
+    "polysub",
+    "polyval",
     "positive",
     "power",
     "prod",
     "ptp",
+    "put",
+    "put_along_axis",
+    "putmask",
     "quantile",
     "rad2deg",
+    "radians",
     "ravel",
+    "real",
+    "real_if_close",
     "reciprocal",
     "relu",
     "remainder",
     "repeat",
     "reshape",
+    "resize",
     "right_shift",
     "rint",
     "roll",
@@ -382,8 +527,12 @@ __all__ = [
     "rot90",
     "round",
     "searchsorted",
+    "select",
+    "setdiff1d",
+    "setxor1d",
     "sigmoid",
     "sign",
+    "signbit",
     "silu",
     "sin",
     "sinc",
@@ -391,6 +540,7 @@ __all__ = [
     "softmax",
     "softplus",
     "sort",
+    "spacing",
     "split",
     "sqrt",
     "square",
@@ -410,11 +560,21 @@ __all__ = [
     "trace",
     "transpose",
     "trapezoid",
+    "tri",
     "tril",
+    "trim_zeros",
     "triu",
     "true_divide",
     "trunc",
+    "union1d",
+    "unique",
+    "unique_all",
+    "unique_counts",
+    "unique_inverse",
+    "unique_values",
     "unstack",
+    "unwrap",
+    "vander",
     "var",
     "vdot",
     "vecdot",

@@ -11,7 +11,8 @@ from ..arguments import as_tensor, as_tensors
 from ..backends.devices import default_device, device_array, device_of, get_device
 from ..base import errors
 from ..base.config import config
-from ..base.shapes import as_shape
+from ..base.dtypes import computed
+from ..base.shapes import as_shape, is_float
 from ..coerce import as_dtype, check_array, device_among, holds_variables, host_data
 from ..core import checks
 from ..core.closing import close
@@ -236,7 +237,10 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype:
     line = start + (stop - start) / max(steps, 1) * places
     if endpoint and num > 1:  # the last one is `stop` itself
         line = ew.where(places == num - 1, stop, line)
-    return _placed(_tensor(line, dtype, None, False), device, requires_grad)
+    common = np.result_type(start.dtype, stop.dtype)
+    return _placed(
+        _tensor(line, common if dtype is None and is_float(common) else dtype, None, False), device, requires_grad
+    )
 
 
 @public()
@@ -303,3 +307,89 @@ def empty_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: boo
 
 def _like(x: Tensor, dtype: Any, device: Any) -> tuple[Any, Any]:
     return x.dtype if dtype is None else dtype, x.device if device is None else device
+
+
+@public()
+def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, device: Any = None,
+             requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """`num` numbers, evenly spaced on a logarithmic scale, from base**start to base**stop. Gradients go to all three.
+
+    >>> import gpugrad as gg
+    >>> gg.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.], device='cpu')
+    """
+    line = linspace(start, stop, num, endpoint, device=device)
+    base = base if type(base) in (int, float) else as_tensors(line, base)[1]
+    return _placed(_tensor(ew.power(base, line), dtype, None, False), device, requires_grad)
+
+
+@public()
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, device: Any = None,
+              requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """`num` numbers from start to stop, each the last one times the same factor. Gradients go to both.
+
+    Raises ShapeError for ends that are 0 or differ in sign.
+
+    >>> import gpugrad as gg
+    >>> gg.geomspace(1, 1000, 4)
+    tensor([   1.,   10.,  100., 1000.], device='cpu')
+    """
+    start, stop = as_tensors(start, stop)
+    known = [host_data(e.detach()) for e in (start, stop)]
+    if not (known[0] * known[1] > 0).all():
+        raise errors.bad_value("geomspace", "the ends must have the same sign, and must not be 0.")
+    common = np.result_type(start.dtype, stop.dtype)
+    out = as_dtype(dtype) if dtype is not None else common if is_float(common) else np.dtype(np.float64)
+    start, stop = (e.astype(computed(out) if is_float(out) else np.float64) for e in (start, stop))
+    share = linspace(0, 1, num, endpoint, device=start.device)
+    share = share.astype(start.dtype).reshape((num,) + (1,) * max(start.ndim, stop.ndim))
+    line = start * ew.power(stop / start, share)
+    if endpoint and num > 1:  # the last one is `stop` itself
+        line = ew.where(share == 1, stop, line)
+    return _placed(_tensor(line, out, None, False), device, requires_grad)
+
+
+@public()
+def identity(n: int, dtype: Any = None, device: Any = None) -> Tensor:
+    """The identity matrix.
+
+    >>> import gpugrad as gg
+    >>> gg.identity(2)
+    tensor([[1., 0.],
+            [0., 1.]], device='cpu')
+    """
+    return eye(n, dtype=dtype, device=device)
+
+
+@public()
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None, device: Any = None) -> Tensor:
+    """A matrix with ones on and below the k-th diagonal, zeros above it.
+
+    >>> import gpugrad as gg
+    >>> gg.tri(2, 3)
+    tensor([[1., 0., 0.],
+            [1., 1., 0.]], device='cpu')
+    """
+    return _made(lambda d: np.tri(N, M, k, np.float64 if d is None else d), dtype, device, False)
+
+
+@public()
+def copy(a: Any) -> Tensor:
+    """The same values under another name. Gradient: g.
+
+    >>> import gpugrad as gg
+    >>> gg.copy([1.0, 2.0])
+    tensor([1., 2.], device='cpu')
+    """
+    return tensor(a)
+
+
+@public()
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tensor:
+    """A tensor of another dtype; the gradient comes back in that of x. copy: False gives x itself where it has the dtype.
+
+    >>> import gpugrad as gg
+    >>> gg.astype([1.5, -1.5], "int64")
+    tensor([ 1, -1], device='cpu')
+    """
+    return asarray(x, dtype, device) if not copy else tensor(x, dtype, device)

@@ -81,6 +81,12 @@ def remainder(a, b, y):
     return 1, -floor_divide(a, b)
 
 
+@elementwise("gg_rest({0}, {1})", domain=((-3.0, 3.0), (0.5, 3.0)))
+def fmod(a, b, y):
+    "Remainder with the sign of a, a - b * trunc(a / b)."
+    return 1, -trunc(a / b)
+
+
 @elementwise(
     "gg_pow({0}, {1})", domain=((0.2, 3.0), (-2.0, 3.0)), naturals=(1,), infix="**", binding=3, latex="{(#1)}^{#2}"
 )
@@ -330,13 +336,13 @@ def hypot(a, b, y):
     return a / r, b / r
 
 
-@elementwise("{0} * gg_type({0}, 0.017453292519943295)", edges=(0.0,))
+@elementwise("{0} * gg_type({0}, 0.017453292519943295)", edges=(0.0,), aliases=("radians",))
 def deg2rad(x, y):
     "Degrees to radians."
     return (math.pi / 180,)
 
 
-@elementwise("{0} * gg_type({0}, 57.29577951308232)", edges=(0.0,))
+@elementwise("{0} * gg_type({0}, 57.29577951308232)", edges=(0.0,), aliases=("degrees",))
 def rad2deg(x, y):
     "Radians to degrees."
     return (180 / math.pi,)

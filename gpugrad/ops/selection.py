@@ -93,6 +93,18 @@ def trunc(x, y):
     return (0,)
 
 
+@elementwise("gg_copysign({0}, {1})", exact=True, kinks=((0.0, 1.0),))
+def copysign(a, b, y):
+    "The size of a with the sign of b."
+    return where(a == 0, 0, where(signbit(a), -1, 1)) * copysign(1, b), 0
+
+
+@elementwise("gg_heaviside({0}, {1})", exact=True, kinks=((0.0, 1.0),))
+def heaviside(a, b, y):
+    "0 where a is negative, 1 where it is positive, b where it is 0. Its derivative by a is 0."
+    return 0, Masked(a == 0, 1)
+
+
 @elementwise("gg_rint({0})", exact=True)
 def rint(x, y):
     "Nearest integer, ties to even; its derivative is 0."
@@ -122,5 +134,6 @@ invert = without_derivative("invert", "gg_invert({0})", "Bits of the integer fli
 left_shift = without_derivative("left_shift", "gg_left_shift({0}, {1})", "a shifted left by b bits.", 2)
 right_shift = without_derivative("right_shift", "gg_right_shift({0}, {1})", "a shifted right by b bits.", 2)
 isnan = without_derivative("isnan", "gg_isnan({0})", "True where x is NaN.")
+signbit = without_derivative("signbit", "gg_signbit({0})", "True where the sign is minus, that of a zero included.")
 isinf = without_derivative("isinf", "gg_isinf({0})", "True where x is an infinity.")
 isfinite = without_derivative("isfinite", "gg_isfinite({0})", "True where x is neither NaN nor an infinity.")

@@ -61,12 +61,11 @@ def test_numpy_protocols() -> None:
 def test_numpy_functions_without_a_gradient_are_refused_by_name() -> None:
     x = leaf([1.0, 2.0])
     for run, name in (
-        (lambda: np.histogram(x), r"np\.histogram"),
+        (lambda: np.roots(x), r"np\.roots"),
         (lambda: np.linalg.svd(x), r"np\.linalg\.svd"),
-        (lambda: np.frexp(x), r"np\.frexp"),
-        (lambda: np.add.accumulate(x), r"np\.add\.accumulate"),
-        (lambda: np.sum(x, where=[True, False]), r"np\.sum with where="),
-        (lambda: np.sin(x, where=[True, False]), r"np\.sin with where="),
+        (lambda: np.i0(x), r"np\.i0"),
+        (lambda: np.mean(x, where=[True, False]), r"np\.mean with where="),
+        (lambda: np.sin(x, signature="d->d"), r"np\.sin with signature="),
     ):
         with pytest.raises(gg.errors.DTypeError, match=name + r" has no gradient.*t\.detach\(\)"):
             run()

@@ -12,6 +12,7 @@ import gpugrad as gg
 from gpugrad.base.shapes import is_float
 
 NAN = np.nan
+SPECIAL = np.array([np.inf, -np.inf, NAN, 0.0, -0.0, 1.5, -1.5, 5e-324, 1e308])
 ROWS = np.array([[3.0, NAN, 1.0, 2.0], [NAN, NAN, NAN, NAN], [1.0, 1.0, 1.0, 5.0]])
 
 
@@ -134,6 +135,63 @@ def test_gradients_of_order_statistics() -> None:
         lambda m: m.vecdot(np.array([1, 2], np.int8), np.array([3, 4], np.int8)),
         lambda m: m.linalg.solve(np.array([[2, 0], [0, 1]], np.int8), np.array([1, 2], np.float32)),
         lambda m: m.average(np.ones((2, 3)), axis=np.int64(1), weights=np.array([1.0, 2.0, 3.0])),
+        *[lambda m, f=f: getattr(m, f)(SPECIAL) for f in ("fabs", "fix", "spacing", "nan_to_num", "angle", "unique")],
+        *[lambda m, f=f: getattr(m, f)(SPECIAL) for f in ("isposinf", "isneginf", "signbit", "isreal", "iscomplex")],
+        *[
+            lambda m, f=f: getattr(m, f)(SPECIAL[:, None], SPECIAL)
+            for f in ("fmod", "copysign", "heaviside", "nextafter", "float_power")
+        ],
+        *[
+            lambda m, f=f: getattr(m, f)(np.arange(-2, 3, dtype=np.int8))
+            for f in ("fabs", "fix", "conj", "unwrap", "poly", "polyder")
+        ],
+        *[lambda m, k=k: m.modf(SPECIAL)[k] for k in (0, 1)],
+        *[lambda m, k=k: m.frexp(SPECIAL)[k] for k in (0, 1)],
+        lambda m: m.signbit(m.modf(np.array([-1.0, 1.0, -0.0]))[0]),
+        lambda m: m.ldexp(np.array([5e-324, 1.0]), np.array([1074, -1074])),
+        *[
+            lambda m, i=i, v=v, a=a: m.insert(np.arange(6.0).reshape(2, 3), i, v, a)
+            for i, v, a in (
+                (1, [[7.0], [8.0]], 1),
+                ([0], [[1.0, 2, 3], [4, 5, 6]], 0),
+                (slice(0, 2), 9.0, None),
+                ([1, 1], [7.0, 8.0], None),
+            )
+        ],
+        lambda m: m.delete(np.arange(6.0).reshape(2, 3), np.array([True, False, True]), 1),
+        lambda m: m.resize(np.zeros(0), (2, 2)),
+        lambda m: m.choose(np.array([2, 0, -1]), np.array([[1, 2, 3], [4, 5, 6]]), mode="clip"),
+        lambda m: m.polydiv(np.array([1.0]), np.array([2.0, 1.0]))[1],
+        lambda m: m.polydiv(np.array([1.0, 3.0, 2.0]), np.array([1.0, 1.0]))[1],
+        lambda m: m.polymul(np.array([0.0, 0.0, 1.0]), np.array([0.0, 2.0, 1.0])),
+        lambda m: m.vander(np.arange(3), 0),
+        lambda m: m.trim_zeros(np.zeros(3)),
+        *[
+            lambda m, d=d, r=r: m.histogram(np.array([0.1, 0.9, 0.5, 0.5, np.inf]), 4, r, d)[0]
+            for d in (False, True)
+            for r in ((0.0, 1.0),)
+        ],
+        lambda m: m.histogram(np.array([2, 2, 2]))[1],
+        lambda m: m.histogram_bin_edges(np.arange(20.0), "auto"),
+        lambda m: m.histogram(np.zeros(0))[1],
+        lambda m: m.histogramdd(np.arange(12.0).reshape(4, 3), 2)[0],
+        lambda m: m.histogram2d(np.arange(4.0), np.arange(4.0), [2, [0.0, 1.0, 3.0]], density=True)[0],
+        lambda m: m.bincount(np.array([0, 3]), minlength=6),
+        lambda m: m.unique(np.array([[1, 2], [1, 2], [0, 5]]), True, True, True, 0)[1],
+        lambda m: m.unique_all(np.array([2.0, 1.0, 2.0, np.nan, np.nan])).counts,
+        lambda m: m.intersect1d([3, 1, 2], [2, 9, 3], return_indices=True)[1],
+        lambda m: m.setdiff1d(np.array([3, 1, 2]), np.array([2])),
+        lambda m: m.setxor1d([3, 1, 1], [1, 2]),
+        lambda m: m.nanargmax(np.array([[NAN, 2.0, 3.0], [5.0, NAN, 1.0]]), 1),
+        lambda m: m.nanargmin(np.array([[NAN, 2.0, 3.0], [5.0, NAN, 1.0]])),
+        lambda m: m.partition(np.array([3, 1, 2]), 1),
+        lambda m: m.select([np.array([True, False])], [np.array([1, 2], np.int8)], 9),
+        lambda m: m.piecewise(np.array(3.0), [True], [lambda v: v * 2]),
+        lambda m: m.identity(2, np.int8),
+        lambda m: m.tri(2, 3, 1),
+        lambda m: m.geomspace(-1.0, -8.0, 4),
+        lambda m: m.logspace(np.float32(0), np.float32(1), 3),
+        lambda m: m.astype(np.array([1.5]), np.int64),
     ],
 )
 def test_dtypes_and_edges_as_numpy(f: Callable[[Any], Any]) -> None:
@@ -201,6 +259,31 @@ def test_questions_about_tensors() -> None:
         (lambda: gg.searchsorted([1.0], 1.0, "middle"), gg.errors.InputError, "'left' or 'right'"),
         (lambda: gg.digitize([1.0], [[1.0]]), gg.errors.ShapeError, "a vector"),
         (lambda: gg.linalg.outer(gg.ones((2, 2)), [1.0]), gg.errors.ShapeError, "two vectors"),
+        (lambda: gg.convolve([1.0], [2.0], "all"), gg.errors.InputError, "mode is one of"),
+        (lambda: gg.convolve([1.0], []), gg.errors.ShapeError, "no empty"),
+        (lambda: gg.correlate([[1.0]], [1.0]), gg.errors.ShapeError, "vectors"),
+        (lambda: gg.polyfit([1.0, 1.0], [1.0, 2.0], 1), gg.errors.ShapeError, "at least 2 different"),
+        (lambda: gg.polyfit([1.0], [1.0, 2.0], 0), gg.errors.ShapeError, "as many values"),
+        (lambda: gg.polydiv([1.0], [0.0, 1.0]), gg.errors.InputError, "must not be 0"),
+        (lambda: gg.polyint([1.0], 2, [1.0, 2.0, 3.0][:0]), gg.errors.ShapeError, "constants of integration"),
+        (lambda: gg.ldexp(1.0, 0.5), gg.errors.DTypeError, "exponents are integers"),
+        (lambda: gg.select([], []), gg.errors.ShapeError, "do not fit"),
+        (lambda: gg.select([gg.ones(2)], [1.0]), gg.errors.DTypeError, "of booleans"),
+        (lambda: gg.piecewise(gg.ones(2), [[True, False]], [1, 2, 3]), gg.errors.ShapeError, "do not fit"),
+        (lambda: gg.choose([3], [[1.0]]), IndexError, "out of range"),
+        (lambda: gg.choose([0.5], [[1.0]]), gg.errors.DTypeError, "indices are integers"),
+        (lambda: gg.put(np.zeros(2), 0, 1.0), gg.errors.DTypeError, "writes to a tensor"),
+        (lambda: gg.put(gg.zeros(2), 2, 1.0), IndexError, "out of range"),
+        (lambda: gg.copyto(gg.zeros(2, dtype=int), 1.5), gg.errors.DTypeError, "is not written"),
+        (lambda: gg.place(gg.zeros(2), [True, True], []), gg.errors.InputError, "no values"),
+        (lambda: gg.bincount([0.5]), gg.errors.DTypeError, "vector of integers"),
+        (lambda: gg.bincount([-1]), gg.errors.ShapeError, "negative"),
+        (lambda: gg.bincount([1], [1.0, 2.0]), gg.errors.ShapeError, "do not fit"),
+        (lambda: gg.histogram([1.0], [2.0, 1.0]), gg.errors.ShapeError, "does not fall"),
+        (lambda: gg.histogram([1.0], weights=[1.0, 2.0]), gg.errors.ShapeError, "do not fit numbers"),
+        (lambda: gg.apply_along_axis(gg.sum, 0, gg.ones((2, 0))), gg.errors.ShapeError, "no vector"),
+        (lambda: gg.nanargmax([NAN]), gg.errors.InputError, "are NaN"),
+        (lambda: gg.geomspace(-1, 1), gg.errors.InputError, "same sign"),
         (lambda: gg.linalg.tensorinv(gg.ones(1), ind="a"), gg.errors.DTypeError, "ind must be an integer"),
     ],
 )
@@ -255,7 +338,77 @@ def test_an_out_that_is_given_by_its_place() -> None:
     array = np.zeros(2)
     assert np.max(x, 1, array) is array
     assert array.tolist() == [2, 4]
-    with pytest.raises(gg.errors.DTypeError, match=r"np\.sum with where="):
-        np.sum(gg.ones(2, requires_grad=True), where=[True, False])
+    with pytest.raises(gg.errors.DTypeError, match=r"np\.mean with where="):
+        np.mean(gg.ones(2, requires_grad=True), where=[True, False])
     with pytest.raises(gg.errors.DTypeError, match=r"np\.cov with fweights="):
         np.cov(gg.ones((2, 2), requires_grad=True), None, True, False, None, [1, 2])
+
+
+def test_what_is_written_by_name_has_its_gradient() -> None:
+    def f(x: Any, m: Any) -> Any:
+        out, square = gg.zeros(5), gg.zeros((2, 2))
+        m.put(out, [1, 2], x[:2] ** 2)
+        m.put(out, [-6], 2 * x[2], mode="wrap")
+        m.putmask(out, np.array([True, False, False, False, False]), x[2] * 5)
+        m.place(out, np.array([False, False, False, True, False]), x[:1])
+        m.fill_diagonal(square, x[1:])
+        m.put_along_axis(square, np.array([[1], [0]]), x[:1] * x[1:2], 1)
+        whole = gg.zeros((2, 3))
+        m.copyto(whole, x, where=np.array([True, False, True]))
+        return gg.concatenate([out, square.ravel(), whole.ravel()])
+
+    def written(x: Any) -> Any:
+        a, b, c = x
+        z = 0 * a
+        return gg.stack([c * 5, a**2, b**2, a, 2 * c, b, a * b, a * b, c, a, z, c, a, z, c])
+
+    x = np.array([2.0, 3.0, 5.0])
+    for m in (gg, np):
+        np.testing.assert_array_equal(gg.jacobian(lambda t, m=m: f(t, m))(x), gg.jacobian(written)(x))
+    with pytest.raises(gg.errors.GraphError, match=r"np.copyto of a tensor that requires grad would lose"):
+        gg.grad(lambda t: (np.copyto(np.zeros(3), t), t.sum())[1])(x)
+    array = np.zeros(3)
+    if gg.zeros(1).device.name == "cpu":
+        np.copyto(array, gg.tensor(x))
+        assert array.tolist() == x.tolist()
+
+
+def test_gradients_of_what_is_chosen() -> None:
+    x = np.array([2.0, 1.0, 2.0])
+    assert gg.grad(lambda t: gg.unique(t).sum())(x).tolist() == [1, 1, 0]
+    assert gg.grad(lambda t: (gg.intersect1d(t, [2.0, 9.0]) ** 2).sum())(x).tolist() == [4, 0, 0]
+    assert gg.grad(lambda t: (gg.setdiff1d(t, [2.0]) ** 2).sum())(x).tolist() == [0, 2, 0]
+    edge = np.array([0.0, 4.0])
+    for f in (
+        lambda t: gg.select([t > 0], [gg.sqrt(t)]).sum(),
+        lambda t: gg.piecewise(t, [t > 0], [gg.sqrt]).sum(),
+        lambda t: gg.choose((edge > 0).astype(int), [gg.zeros(2), gg.sqrt(t)]).sum(),
+        lambda t: gg.compress(edge > 0, gg.sqrt(t)).sum(),
+        lambda t: gg.extract(edge > 0, gg.sqrt(t)).sum(),
+        lambda t: gg.delete(gg.sqrt(t), 0).sum(),
+        lambda t: gg.insert(gg.sqrt(t), 1, 3.0)[1:].sum(),
+        lambda t: gg.partition(gg.sqrt(t), 1)[1:].sum(),
+        lambda t: gg.resize(gg.sqrt(t), 3)[1],
+        lambda t: gg.nan_to_num(gg.log(t) / 1).sum() / 1,
+        lambda t: gg.convolve(gg.sqrt(t)[1:], [1.0]).sum(),
+    ):
+        assert gg.grad(f)(edge).tolist() == [0, 0.25]
+        assert gg.jvp(f, (edge,), (np.ones(2),))[1] == 0.25
+    assert gg.grad(lambda t: gg.heaviside(t[0], gg.log(t[1])))(np.array([1.0, 0.0])).tolist() == [0, 0]
+    assert gg.grad(lambda t: gg.modf(t)[0].sum())(np.array([1.0, -1.0, 0.5, np.inf])).tolist() == [1, 1, 1, 0]
+    assert gg.grad(lambda t: (gg.histogram(t, 2, density=True)[0] ** 2).sum())(
+        np.array([0.0, 1.0, 4.0])
+    ).tolist() == pytest.approx([5 / 9 / 8, 0, -5 / 9 / 8])
+
+
+def test_polyfit_is_as_good_as_numpys() -> None:
+    x = np.linspace(0, 1, 100)
+    expected = np.polyfit(x, np.sin(x), 8)
+    np.testing.assert_allclose(gg.polyfit(x, np.sin(x), 8).cpu().numpy(), expected, rtol=1e-8, atol=1e-9)
+
+
+def test_quotient_and_remainder_at_once() -> None:
+    t = gg.tensor([7.0, -7.0])
+    for pair in (divmod(t, 2), np.divmod(t, 2.0), gg.divmod(t, 2)):
+        assert [p.tolist() for p in pair] == [[3, -4], [1, 1]]
+    assert [p.tolist() for p in divmod(7, gg.tensor([2.0]))] == [[3], [1]]
