@@ -1,63 +1,29 @@
-"""Linear algebra: what `numpy.linalg` has, with gradients. Matrices are the last two axes of a tensor, the others are batches.
-
-``np.linalg.f(t)`` of a tensor is ``gg.linalg.f(t)``. 16-bit floats are computed in float32 and rounded once, integers in float64.
-A matrix that is singular, or not positive definite, raises `numpy.linalg.LinAlgError`, as in NumPy; in a backward, too.
-"""
+"""Systems of equations, determinants, norms and products of matrices."""
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .arguments import as_tensors
-from .base import errors
-from .base.dtypes import computed
-from .base.shapes import Axis, as_index, broadcast, is_float, normalize_axes, normalize_axis
-from .functions import creation, matrices, reductions
-from .functions.contraction import matmul, tensordot
-from .functions.elementwise import where
-from .functions.matrices import matrix_transpose, vecdot
-from .functions.shaping import broadcast_to, expand_dims, moveaxis, ravel, reshape, squeeze, swapaxes, transpose
-from .ops import elementwise as ew
-from .ops import linear_algebra as rows
-from .protocols import FUNCTIONS
-from .tensor import Tensor
-
-LinAlgError = np.linalg.LinAlgError
-F = TypeVar("F", bound=Callable[..., Any])
-__all__ = ["LinAlgError"]
+from ..arguments import as_tensors
+from ..base import errors
+from ..base.shapes import Axis, as_index, broadcast, normalize_axes, normalize_axis
+from ..functions import creation, matrices, reductions
+from ..functions.contraction import matmul, tensordot
+from ..functions.elementwise import where
+from ..functions.matrices import matrix_transpose, vecdot
+from ..functions.shaping import broadcast_to, expand_dims, moveaxis, ravel, reshape, squeeze, swapaxes, transpose
+from ..ops import elementwise as ew
+from ..ops import linear_algebra as rows
+from ..tensor import Tensor
+from .face import as_dtype, floats, public, square
 
 
-def _public(function: F) -> F:
-    """A function of this module, and of NumPy's."""
-    __all__.append(function.__name__)
-    FUNCTIONS[getattr(np.linalg, function.__name__)] = function
-    return function
-
-
-def _floats(*args: Any) -> tuple[list[Tensor], Any]:
-    """Arguments in one floating-point dtype that is computed in, and the dtype of the result."""
-    xs = as_tensors(*args)
-    out = np.result_type(*(x.dtype if is_float(x.dtype) else np.float64 for x in xs))
-    wide = computed(out)
-    return [x if x.dtype == wide else x.astype(wide) for x in xs], out
-
-
-def _as(x: Tensor, dtype: Any) -> Tensor:
-    return x if x.dtype == dtype else x.astype(dtype)
-
-
-def _square(op: str, x: Tensor) -> int:
-    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
-        raise errors.bad_shape(op, f"needs square matrices in the last two axes, not shape {x.shape}.")
-    return x.shape[-1]
-
-
-@_public
+@public
 def solve(a: Any, b: Any) -> Tensor:
     """The x with a @ x = b, for a of shape (..., n, n) and b of shape (n,), a vector, or (..., n, k).
 
@@ -67,18 +33,18 @@ def solve(a: Any, b: Any) -> Tensor:
     >>> gg.linalg.solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 8.0])
     tensor([1., 2.], device='cpu')
     """
-    (a, b), out = _floats(a, b)
-    n = _square("solve", a)
+    (a, b), out = floats(a, b)
+    n = square("solve", a)
     vector = b.ndim == 1
     columns = expand_dims(b, -1) if vector else b
     if not b.ndim or columns.shape[-2] != n:
         raise errors.bad_shape("solve", f"matrices of shape {a.shape} and right sides of shape {b.shape} do not fit.")
     broadcast("solve (batches)", a.shape[:-2], columns.shape[:-2])
     x = rows.solve(a, columns)
-    return _as(squeeze(x, -1) if vector else x, out)
+    return as_dtype(squeeze(x, -1) if vector else x, out)
 
 
-@_public
+@public
 def inv(a: Any) -> Tensor:
     """The inverse of square matrices. To multiply with it, `solve` is faster and more accurate.
 
@@ -89,12 +55,12 @@ def inv(a: Any) -> Tensor:
     tensor([[0.5 , 0.  ],
             [0.  , 0.25]], device='cpu')
     """
-    (a,), out = _floats(a)
-    n = _square("inv", a)
-    return _as(rows.solve(a, broadcast_to(creation.eye(n, dtype=a.dtype, device=a.device), a.shape)), out)
+    (a,), out = floats(a)
+    n = square("inv", a)
+    return as_dtype(rows.solve(a, broadcast_to(creation.eye(n, dtype=a.dtype, device=a.device), a.shape)), out)
 
 
-@_public
+@public
 def det(a: Any) -> Tensor:
     """The determinant of square matrices.
 
@@ -104,9 +70,9 @@ def det(a: Any) -> Tensor:
     >>> gg.linalg.det([[2.0, 1.0], [0.0, 4.0]])
     tensor(8., device='cpu')
     """
-    (a,), out = _floats(a)
-    _square("det", a)
-    return _as(rows.det(a), out)
+    (a,), out = floats(a)
+    square("det", a)
+    return as_dtype(rows.det(a), out)
 
 
 class SlogdetResult(NamedTuple):
@@ -116,7 +82,7 @@ class SlogdetResult(NamedTuple):
     logabsdet: Tensor
 
 
-@_public
+@public
 def slogdet(a: Any) -> SlogdetResult:
     """The sign of the determinant of square matrices, and the logarithm of its absolute value: (0, -inf) for a singular one.
 
@@ -126,12 +92,12 @@ def slogdet(a: Any) -> SlogdetResult:
     >>> gg.linalg.slogdet([[2.0, 1.0], [0.0, 0.5]])
     SlogdetResult(sign=tensor(1., device='cpu'), logabsdet=tensor(0., device='cpu'))
     """
-    (a,), out = _floats(a)
-    _square("slogdet", a)
-    return SlogdetResult(_as(rows.detsign(a), out), _as(rows.logabsdet(a), out))
+    (a,), out = floats(a)
+    square("slogdet", a)
+    return SlogdetResult(as_dtype(rows.detsign(a), out), as_dtype(rows.logabsdet(a), out))
 
 
-@_public
+@public
 def cholesky(a: Any, /, *, upper: bool = False) -> Tensor:
     """The lower triangular L with L @ L.T = a, or with `upper` its transpose, of symmetric positive definite matrices.
 
@@ -143,10 +109,10 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Tensor:
     tensor([[2., 0.],
             [1., 2.]], device='cpu')
     """
-    (a,), out = _floats(a)
-    _square("cholesky", a)
+    (a,), out = floats(a)
+    square("cholesky", a)
     lower = rows.cholesky(swapaxes(a, -1, -2) if upper else a)
-    return _as(swapaxes(lower, -1, -2) if upper else lower, out)
+    return as_dtype(swapaxes(lower, -1, -2) if upper else lower, out)
 
 
 # -------------------------------------------------------------------------------------------------------------- norms
@@ -158,7 +124,7 @@ def _root(x: Tensor) -> Tensor:
     return where(zero, 0, ew.sqrt(where(zero, 1, x)))
 
 
-@_public
+@public
 def vector_norm(x: Any, /, *, axis: Axis = None, ord: Any = 2, keepdims: bool = False) -> Tensor:
     """The length of vectors over axes, of all elements by default: sum(|x|**ord) ** (1 / ord).
 
@@ -169,7 +135,7 @@ def vector_norm(x: Any, /, *, axis: Axis = None, ord: Any = 2, keepdims: bool = 
     >>> gg.linalg.vector_norm([3.0, 4.0])
     tensor(5., device='cpu')
     """
-    (x,), out = _floats(x)
+    (x,), out = floats(x)
     if not isinstance(ord, (int, float, np.number)):
         raise errors.bad_value("vector_norm", f"ord is a number, not {ord!r}.")
     if ord == math.inf:
@@ -186,10 +152,10 @@ def vector_norm(x: Any, /, *, axis: Axis = None, ord: Any = 2, keepdims: bool = 
         total = reductions.sum(abs(x) ** float(ord), axis, keepdims=keepdims)
         zero = total == 0
         found = where(zero, 0 if ord > 0 else math.inf, where(zero, 1, total) ** (1 / float(ord)))
-    return _as(found, out)
+    return as_dtype(found, out)
 
 
-@_public
+@public
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
     """The norm of matrices in the last two axes: "fro", the root of the sum of squares; 1 and -1, the largest and smallest sum of a
     column's absolute values; inf and -inf, of a row's.
@@ -204,11 +170,11 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Tenso
 
 
 def _matrix_norm(op: str, x: Any, ord: Any, keepdims: bool) -> Tensor:
-    (x,), out = _floats(x)
+    (x,), out = floats(x)
     if x.ndim < 2:
         raise errors.bad_shape(op, f"needs matrices, not shape {x.shape}.")
     if ord is None or ord == "fro":
-        return _as(_root(reductions.sum(ew.square(x), (-2, -1), keepdims=keepdims)), out)
+        return as_dtype(_root(reductions.sum(ew.square(x), (-2, -1), keepdims=keepdims)), out)
     if ord not in (1, -1, math.inf, -math.inf):
         raise errors.bad_value(
             op,
@@ -217,10 +183,10 @@ def _matrix_norm(op: str, x: Any, ord: Any, keepdims: bool) -> Tensor:
     over = -2 if ord in (1, -1) else -1
     sums = reductions.sum(abs(x), over, keepdims=True)
     found = (reductions.max if ord > 0 else reductions.min)(sums, (-2, -1), keepdims)
-    return _as(found, out)
+    return as_dtype(found, out)
 
 
-@_public
+@public
 def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """NumPy's norm: of all elements, of vectors along one axis, or of matrices in two.
 
@@ -246,7 +212,7 @@ def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> 
 # ----------------------------------------------------------------------------------------------------- products
 
 
-@_public
+@public
 def matrix_power(a: Any, n: int) -> Tensor:
     """Square matrices multiplied with themselves n times; of a negative n, their inverses.
 
@@ -256,7 +222,7 @@ def matrix_power(a: Any, n: int) -> Tensor:
             [0., 1.]], device='cpu')
     """
     (a,) = as_tensors(a)
-    size = _square("matrix_power", a)
+    size = square("matrix_power", a)
     n = as_index("matrix_power", "the exponent", n)
     if n == 0:
         return broadcast_to(creation.eye(size, dtype=a.dtype, device=a.device), a.shape).copy()
@@ -273,7 +239,7 @@ def matrix_power(a: Any, n: int) -> Tensor:
     return found.copy() if found is a else found
 
 
-@_public
+@public
 def multi_dot(arrays: Sequence[Any]) -> Tensor:
     """The product of two or more matrices, in the order that takes the fewest multiplications; the first and last may be vectors.
 
@@ -309,7 +275,7 @@ def multi_dot(arrays: Sequence[Any]) -> Tensor:
     return product(0, len(xs) - 1)
 
 
-@_public
+@public
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Tensor:
     """The x with tensordot(a, x, x.ndim) = b: a's first axes are those of b, the others those of x. axes: of a, moved to its end first.
 
@@ -330,7 +296,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Tensor:
     return reshape(solve(reshape(a, (n, n)), ravel(b)), left)
 
 
-@_public
+@public
 def tensorinv(a: Any, ind: int = 2) -> Tensor:
     """The inverse of a as a map: tensordot(tensorinv(a, ind), a, ind) is the identity.
 
@@ -348,7 +314,7 @@ def tensorinv(a: Any, ind: int = 2) -> Tensor:
     return reshape(inv(reshape(a, (math.prod(left), math.prod(right)))), right + left)
 
 
-@_public
+@public
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     """Vector product of vectors of three components along an axis: see `gpugrad.cross`.
 
@@ -359,7 +325,7 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     return matrices.cross(x1, x2, axis=axis)
 
 
-@_public
+@public
 def diagonal(x: Any, /, *, offset: int = 0) -> Tensor:
     """The diagonals of matrices in the last two axes.
 
@@ -370,7 +336,7 @@ def diagonal(x: Any, /, *, offset: int = 0) -> Tensor:
     return matrices.diagonal(x, offset, -2, -1)
 
 
-@_public
+@public
 def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Tensor:
     """The sums of the diagonals of matrices in the last two axes.
 
@@ -381,7 +347,7 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Tensor:
     return matrices.trace(x, offset, -2, -1, dtype)
 
 
-@_public
+@public
 def outer(x1: Any, x2: Any, /) -> Tensor:
     """The product of each element of a vector with each of another: see `gpugrad.outer`, which takes other shapes, too.
 
@@ -397,4 +363,4 @@ def outer(x1: Any, x2: Any, /) -> Tensor:
 
 
 for _function in (matmul, tensordot, matrix_transpose, vecdot):
-    _public(_function)
+    public(_function)
