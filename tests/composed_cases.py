@@ -24,6 +24,24 @@ def rising(n: int) -> np.ndarray:
     return np.cumsum(a(n))
 
 
+def both(m, x):
+    """A symmetric matrix."""
+    return x + m.matrix_transpose(x)
+
+
+def again(m, w, v):
+    """Something of eigenvalues and eigenvectors that does not depend on the signs of these."""
+    return m.matmul(v * w**3, v.T)
+
+
+def three(m, u, s, v):
+    return m.matmul(u * s**2, v)
+
+
+def square(m, x):
+    return m.matmul(x, x.T)
+
+
 METHODS = [
     "linear", "interpolated_inverted_cdf", "hazen", "weibull", "median_unbiased", "normal_unbiased", "inverted_cdf",
     "averaged_inverted_cdf", "closest_observation", "lower", "higher", "midpoint", "nearest",
@@ -230,4 +248,32 @@ COMPOSED: list[tuple[str, Callable, Callable | None, list[np.ndarray]]] = [
     ("logspace", lambda m, x, y: m.logspace(x, y, 4, base=2.0), lambda x, y: np.logspace(x, y, 4, base=2.0), [a(), a(3)]),
     ("geomspace", lambda m, x, y: m.geomspace(x, y, 4), lambda x, y: np.geomspace(x, y, 4), [a(), a()]),
     ("copy", lambda m, x: m.copy(x), None, [a(3)]),
+    ("eigvalsh", lambda m, x: m.linalg.eigvalsh(both(m, x)), None, [a(2, 4, 4)]),
+    ("eigh values", lambda m, x: m.linalg.eigh(both(m, x))[0], None, [a(3, 3)]),
+    ("eigh vectors", lambda m, x: m.linalg.eigh(both(m, x))[1] ** 2, None, [a(2, 4, 4)]),
+    ("eigh together", lambda m, x: again(m, *m.linalg.eigh(both(m, x), "U")), lambda x: again(np, *np.linalg.eigh(both(np, x), "U")), [a(3, 3)]),
+    ("svdvals", lambda m, x: m.linalg.svdvals(x), None, [a(2, 3, 4)]),
+    ("svd left", lambda m, x: m.linalg.svd(x, full_matrices=False)[0] ** 2, None, [a(2, 5, 3)]),
+    ("svd right", lambda m, x: m.linalg.svd(x, full_matrices=False)[2] ** 2, None, [a(3, 5)]),
+    ("svd square", lambda m, x: m.linalg.svd(x)[2] ** 2, lambda x: np.linalg.svd(x)[2] ** 2, [a(3, 3)]),
+    ("svd together", lambda m, x: three(m, *m.linalg.svd(x, full_matrices=False)), None, [a(4, 3)]),
+    ("svd full left", lambda m, x: square(m, m.linalg.svd(x)[0][:, 3:]), lambda x: square(np, np.linalg.svd(x)[0][:, 3:]), [a(5, 3)]),
+    ("svd full right", lambda m, x: square(m, m.linalg.svd(x)[2][2:].T), lambda x: square(np, np.linalg.svd(x)[2][2:].T), [a(2, 4)]),
+    ("qr q", lambda m, x: m.linalg.qr(x)[0], None, [a(2, 5, 3)]),
+    ("qr r", lambda m, x: m.linalg.qr(x)[1], None, [a(5, 3)]),
+    ("qr wide", lambda m, x: m.linalg.qr(x)[1], None, [a(3, 5)]),
+    ("qr r alone", lambda m, x: m.linalg.qr(x, mode="r"), None, [regular(3)]),
+    ("qr complete", lambda m, x: square(m, m.linalg.qr(x, mode="complete")[0][:, 3:]),
+     lambda x: square(np, np.linalg.qr(x, mode="complete")[0][:, 3:]), [a(5, 3)]),
+    ("pinv", lambda m, x: m.linalg.pinv(x), None, [a(2, 5, 3)]),
+    ("pinv wide", lambda m, x: m.linalg.pinv(x), None, [a(3, 5)]),
+    ("pinv of low rank", lambda m, x, y: m.linalg.pinv(m.matmul(x, y), rcond=1e-2), lambda x, y: np.linalg.pinv(x @ y, rcond=1e-2),
+     [regular(4)[:, :2], regular(4)[:2]]),
+    ("lstsq", lambda m, x, y: m.linalg.lstsq(x, y, rcond=None)[0], None, [a(5, 3), a(5, 2)]),
+    ("lstsq wide", lambda m, x, y: m.linalg.lstsq(x, y, rcond=None)[0], None, [a(3, 5), a(3)]),
+    ("lstsq residuals", lambda m, x, y: m.linalg.lstsq(x, y, rcond=None)[1], None, [a(5, 3), a(5, 2)]),
+    ("cond", lambda m, x: m.linalg.cond(x), None, [regular(3)]),
+    ("cond of a norm", lambda m, x: m.linalg.cond(x, "fro"), None, [regular(3)]),
+    ("cond smallest", lambda m, x: m.linalg.cond(x, -2), lambda x: np.linalg.cond(x, -2), [regular(3)[:2]]),
+    *[(f"norm matrix {o}", lambda m, x, o=o: m.linalg.norm(x, o, axis=(0, 2)), None, [distinct(3, 2, 4)]) for o in (2, -2, "nuc")],
 ]  # fmt: skip

@@ -72,8 +72,13 @@ def test_what_has_no_solution_is_an_error() -> None:
             f(np.ones((2, 3)))
     for call, text in (
         (lambda: gg.linalg.solve(np.eye(2), np.ones(3)), "do not fit"),
-        (lambda: gg.linalg.norm(np.eye(2), 2), "singular values"),
-        (lambda: gg.linalg.norm(np.eye(2), "nuc"), "singular values"),
+        (lambda: gg.linalg.norm(np.eye(2), 3), "no norm 3"),
+        (lambda: gg.linalg.eigh(np.eye(2), "X"), "UPLO"),
+        (lambda: gg.linalg.eigh(np.ones((2, 3))), "square"),
+        (lambda: gg.linalg.svd(np.ones(2)), "needs matrices"),
+        (lambda: gg.linalg.qr(np.eye(2), "raw"), "mode is"),
+        (lambda: gg.linalg.lstsq(np.eye(2), np.ones(3)), "do not fit"),
+        (lambda: gg.linalg.cond(np.ones(2)), "needs matrices"),
         (lambda: gg.linalg.norm(np.ones((2, 2, 2)), axis=(0, 1, 2)), "of one axis, or of two"),
         (lambda: gg.linalg.multi_dot([np.eye(2)]), "two or more"),
         (lambda: gg.linalg.multi_dot([np.eye(2), np.ones((2, 2, 2))]), "is no matrix"),
@@ -123,3 +128,90 @@ def test_a_mixture_of_gaussians_as_users_write_it() -> None:
     ahead, behind = ([p + s * d for p, d in zip(at, direction, strict=True)] for s in (1e-6, -1e-6))
     slope = (loss(*ahead) - loss(*behind)) / 2e-6
     assert (gm * direction[0]).sum() + (gf * direction[1]).sum() == pytest.approx(slope, rel=1e-6)
+
+
+C = np.random.default_rng(0).random((3, 3))
+
+
+def recomposed(a: Any) -> Any:
+    w, v = gg.linalg.eigh(a)
+    return gg.sum((v * w) @ v.T * C)
+
+
+def multiplied(a: Any) -> Any:
+    u, s, v = gg.linalg.svd(a)
+    return gg.sum((u * s) @ v * C)
+
+
+@pytest.mark.usefixtures("on_cpu")
+def test_values_alone_have_gradients_where_they_repeat() -> None:
+    for a in (np.eye(3), np.diag([2.0, 1.0, 1.0]), np.zeros((3, 3))):
+        f = lambda x: gg.sum(gg.linalg.eigvalsh(x) ** 2)  # noqa: E731
+        np.testing.assert_allclose(gg.grad(f)(a), 2 * a, atol=1e-14)
+        assert gg.jvp(f, (a,), (C,))[1] == pytest.approx(2 * (a * C).sum())
+        with pytest.raises(gg.errors.GraphError, match="second derivative"):
+            gg.hessian(f)(a)
+    nuclear = lambda x: gg.linalg.norm(x, "nuc")  # noqa: E731
+    q = np.linalg.qr(C)[0]
+    np.testing.assert_allclose(gg.grad(nuclear)(q), q, atol=1e-14)
+    np.testing.assert_allclose(gg.grad(nuclear)(np.diag([2.0, 0, 0])), np.diag([1.0, 0, 0]), atol=1e-14)
+    assert gg.grad(nuclear)(np.zeros((2, 3))).tolist() == np.zeros((2, 3)).tolist()
+    assert gg.jvp(nuclear, (np.diag([2.0, 0, 0]),), (C,))[1] == pytest.approx(C[0, 0])
+
+
+@pytest.mark.usefixtures("on_cpu")
+def test_vectors_of_repeated_values_have_none() -> None:
+    np.testing.assert_allclose(gg.grad(recomposed)(np.diag([1.0, 2, 3])), (C + C.T) / 2, rtol=1e-12)
+    np.testing.assert_allclose(gg.grad(multiplied)(np.diag([1.0, 2, 3])), C, rtol=1e-12)
+    for f, a in (
+        (recomposed, np.eye(3)),
+        (recomposed, np.zeros((3, 3))),  # the gradient of the vectors is 0 here, and yet they matter
+        (multiplied, np.eye(3)),
+        (multiplied, np.diag([2.0, 1.0, 0.0])),
+        (lambda x: gg.sum(gg.linalg.eigh(x)[1]), np.eye(3)),
+    ):
+        with pytest.raises(gg.errors.GraphError, match="any basis of a space"):
+            gg.grad(f)(a)
+        with pytest.raises(gg.errors.GraphError, match="any basis of a space"):
+            gg.jvp(f, (a,), (C,))
+
+
+@pytest.mark.usefixtures("on_cpu")
+def test_what_leaves_repeated_values_out_has_a_gradient() -> None:
+    def largest(a: Any) -> Any:
+        w, v = gg.linalg.eigh(a)
+        return gg.sum(v[:, 2] ** 2 * C[0]) * w[2]
+
+    def leading(a: Any) -> Any:
+        u, s, v = gg.linalg.svd(a)
+        return gg.sum(u[:, 0] * s[0] * v[0] * C[0])
+
+    moved = C + C.T
+    for f, a in ((largest, np.diag([1.0, 1.0, 3.0])), (leading, np.outer([1.0, 2, 3], [3.0, 1, 2]))):
+        slope = (f(gg.tensor(a + 1e-6 * moved)) - f(gg.tensor(a - 1e-6 * moved))).item() / 2e-6
+        assert (gg.grad(f)(a) * moved).sum() == pytest.approx(slope, rel=1e-7)
+
+
+@pytest.mark.usefixtures("on_cpu")
+def test_factorizations_as_numpy() -> None:
+    a = np.random.default_rng(3).random((2, 5, 3))
+    for ours, theirs in (
+        (gg.linalg.svd(a), np.linalg.svd(a)),
+        (gg.linalg.svd(a, full_matrices=False), np.linalg.svd(a, full_matrices=False)),
+        (gg.linalg.qr(a), np.linalg.qr(a)),
+        (gg.linalg.qr(a, mode="complete"), np.linalg.qr(a, mode="complete")),
+        (gg.linalg.eigh(a[:, :3]), np.linalg.eigh(a[:, :3])),
+        (gg.linalg.lstsq(a[0], a[0, :, 0]), np.linalg.lstsq(a[0], a[0, :, 0])),
+        (gg.linalg.lstsq(a[0].T, a[0, :3, 0]), np.linalg.lstsq(a[0].T, a[0, :3, 0])),
+    ):
+        assert type(ours).__name__ == type(theirs).__name__ or type(theirs) is tuple
+        for o, t in zip(ours, theirs, strict=True):
+            assert np.shape(o) == np.shape(t)
+            if np.ndim(t) < 2:
+                np.testing.assert_allclose(o, t, atol=1e-12)
+    u, s, v = gg.linalg.svd(a)
+    np.testing.assert_allclose(((u[..., :3] * s[:, None]) @ v).numpy(), a)
+    np.testing.assert_allclose((u @ u.mT).numpy(), np.broadcast_to(np.eye(5), (2, 5, 5)), atol=1e-14)
+    assert gg.linalg.svd(a, compute_uv=False).shape == (2, 3)
+    assert gg.linalg.matrix_rank(np.ones((3, 2))).item() == 1
+    assert gg.linalg.cond(np.diag([1.0, 0.0])).item() == np.inf

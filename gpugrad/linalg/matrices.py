@@ -21,6 +21,7 @@ from ..ops import elementwise as ew
 from ..ops import linear_algebra as rows
 from ..tensor import Tensor
 from .face import as_dtype, floats, public, square
+from .factors import svdvals
 
 
 @public
@@ -158,9 +159,9 @@ def vector_norm(x: Any, /, *, axis: Axis = None, ord: Any = 2, keepdims: bool = 
 @public
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
     """The norm of matrices in the last two axes: "fro", the root of the sum of squares; 1 and -1, the largest and smallest sum of a
-    column's absolute values; inf and -inf, of a row's.
+    column's absolute values; inf and -inf, of a row's; 2 and -2, the largest and smallest singular value; "nuc", the sum of all.
 
-    Raises InputError for the others, which take singular values.
+    Raises InputError for others.
 
     >>> import gpugrad as gg
     >>> gg.linalg.matrix_norm([[1.0, 2.0], [3.0, 4.0]], ord=1)
@@ -175,10 +176,13 @@ def _matrix_norm(op: str, x: Any, ord: Any, keepdims: bool) -> Tensor:
         raise errors.bad_shape(op, f"needs matrices, not shape {x.shape}.")
     if ord is None or ord == "fro":
         return as_dtype(_root(reductions.sum(ew.square(x), (-2, -1), keepdims=keepdims)), out)
+    if ord in (2, -2, "nuc"):
+        s = svdvals(x)
+        found = (reductions.sum if ord == "nuc" else reductions.max if ord == 2 else reductions.min)(s, -1)
+        return as_dtype(expand_dims(found, (-2, -1)) if keepdims else found, out)
     if ord not in (1, -1, math.inf, -math.inf):
         raise errors.bad_value(
-            op,
-            f"ord={ord!r} of a matrix takes its singular values, which are not there yet: use 'fro', 1, -1, inf or -inf.",
+            op, f"there is no norm {ord!r} of a matrix: use 'fro', 'nuc', 1, -1, 2, -2, inf or -inf."
         )
     over = -2 if ord in (1, -1) else -1
     sums = reductions.sum(abs(x), over, keepdims=True)
@@ -207,6 +211,26 @@ def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> 
         raise errors.bad_shape("norm", f"is of one axis, or of two, not of {len(axes)}.")
     found = _matrix_norm("norm", moveaxis(x, axes, (-2, -1)), ord, False)
     return expand_dims(found, axes) if keepdims else found
+
+
+@public
+def cond(x: Any, p: Any = None) -> Tensor:
+    """The condition number of matrices: the largest singular value over the smallest (p None or 2), or norm(x, p) * norm(inv(x), p).
+
+    >>> import gpugrad as gg
+    >>> gg.linalg.cond([[4.0, 0.0], [0.0, 2.0]])
+    tensor(2., device='cpu')
+    """
+    (x,), out = floats(x)
+    if x.ndim < 2:
+        raise errors.bad_shape("cond", f"needs matrices in the last two axes, not shape {x.shape}.")
+    if p in (None, 2, -2):
+        s = svdvals(x)
+        first, last = s[..., 0], s[..., -1]
+        found = last / first if p == -2 else where(last == 0, math.inf, first / where(last == 0, 1, last))
+        return as_dtype(found, out)
+    square("cond", x)
+    return as_dtype(norm(x, p, (-2, -1)) * norm(inv(x), p, (-2, -1)), out)
 
 
 # ----------------------------------------------------------------------------------------------------- products

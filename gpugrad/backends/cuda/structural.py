@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base import errors
 from ...base.dtypes import BOOL, FLOAT64, INT64, computed, is_float
 from ...base.index import in_groups, is_basic
 from ...base.shapes import Shape, reduced
@@ -423,6 +424,46 @@ TABLE["cholesky"] = _by_cusolver("cholesky")
 TABLE["det"] = _by_cusolver("det")
 TABLE["detsign"] = _by_cusolver("slogdet", 0)
 TABLE["logabsdet"] = _by_cusolver("slogdet", 1)
+
+
+def _lines(backend: Any, first: Any, *others: Any) -> Any:
+    """A vector as a row, and matrices, below one another."""
+    row = first.reshape((*first.shape[:-1], 1, first.shape[-1]))
+    return concatenate(backend, *map(backend.contiguous, (row, *others)), axis=row.ndim - 2)
+
+
+@_own
+def eigh(backend: Any, a: Any, *, vectors: bool) -> Any:
+    return _lines(backend, *backend.by_cupy("linalg.eigh", backend.contiguous(a)))
+
+
+@_own
+def svd(backend: Any, a: Any, *, vectors: bool) -> Any:
+    u, s, vh = backend.by_cupy("linalg.svd", backend.contiguous(a), full_matrices=False)
+    return _lines(backend, s, u, vh.swapaxes(-1, -2))
+
+
+@_own
+def orthogonal(backend: Any, a: Any) -> Any:
+    return backend.contiguous(backend.by_cupy("linalg.qr", backend.contiguous(a))[0])
+
+
+@_own
+def complement(backend: Any, q: Any) -> Any:
+    whole = backend.by_cupy("linalg.qr", backend.contiguous(q), mode="complete")[0]
+    return backend.contiguous(whole[..., q.shape[-1] :])
+
+
+@_own
+def pinv(backend: Any, a: Any, *, rcond: float) -> Any:
+    return backend.contiguous(backend.by_cupy("linalg.pinv", backend.contiguous(a), rcond=rcond))
+
+
+@_own
+def unless(backend: Any, x: Any, bad: Any, *, message: str) -> Any:
+    if bool(backend.to_host(bad).any()):
+        raise errors.GraphError(message)
+    return x[...]
 
 
 @_own
