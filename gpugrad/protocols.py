@@ -39,6 +39,9 @@ _QUESTIONS = {
     np.may_share_memory, np.shares_memory, np.diag_indices_from, np.tril_indices_from, np.triu_indices_from,
 }  # fmt: skip
 
+# Arguments of ufuncs that say what is so anyway.
+_USUAL = {"dtype": (None,), "casting": ("same_kind",), "order": ("K", "C"), "subok": (True,)}
+
 # They write to their first argument: to a tensor, or to an array what requires no grad.
 _WRITERS = {np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask}
 
@@ -51,27 +54,27 @@ class Protocols(Leaving):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if not kwargs and method == "__call__" and ufunc in UFUNCS:  # nearly always
             return UFUNCS[ufunc](*inputs)
-        (out,) = kwargs.pop("out", (None,)) if len(kwargs.get("out", (None,))) == 1 else (None,)
-        kwargs = {k: v for k, v in kwargs.items() if not (k == "dtype" and v is None)}
-        ours = UFUNCS.get(ufunc)
+        out = kwargs.pop("out", None)
+        kwargs = {k: v for k, v in kwargs.items() if not any(v is usual for usual in _USUAL.get(k, ()))}
+        ours, name = UFUNCS.get(ufunc), ufunc.__name__
         if method == "reduce":
-            kwargs = {"axis": 0} | kwargs
+            kwargs = {"axis": 0 if np.ndim(inputs[0]) else None} | kwargs
+            if kwargs["axis"] == 0 and not np.ndim(inputs[0]):  # NumPy takes it for the axes of a number
+                kwargs["axis"] = None
             whole = REDUCTIONS.get(ufunc)
             if whole is not None and all(k in _parameters(whole) for k in kwargs):
-                return _into(out, whole(*inputs, **kwargs), ufunc.__name__)
+                return _into(out, whole(*inputs, **kwargs), name, True)
         if method == "__call__" and ours is not None and all(k in _parameters(ours) for k in kwargs):
-            return _into(out, ours(*inputs, **kwargs), ufunc.__name__)
+            return _into(out, ours(*inputs, **kwargs), name)
         if method == "__call__" and "where" in kwargs:
-            kwargs["out"] = out
+            kwargs["out"] = out[0] if out else None
         if ours is not None and all(k in _parameters(METHODS[method]) for k in kwargs):
-            return _into(out, METHODS[method](ufunc, ours, *inputs, **kwargs), ufunc.__name__)
+            return _into(out, METHODS[method](ufunc, ours, *inputs, **kwargs), name, method != "__call__")
         kwargs.pop("out", None)
-        name = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
+        full = f"np.{name}" + (f".{method}" if method != "__call__" else "")
         detail = f" with {', '.join(f'{k}=' for k in sorted(kwargs))}" if ours is not None else ""
         call = getattr(ufunc, method)
-        return _into(
-            out, _on_arrays(call, name + detail, inputs, kwargs, ours is not None and not kwargs), ufunc.__name__
-        )
+        return _into(out, _on_arrays(call, full + detail, inputs, kwargs, ours is not None and not kwargs), name)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function in _QUESTIONS:
@@ -88,18 +91,18 @@ class Protocols(Leaving):
             ufunc = _REDUCERS[function]
             given = {"axis": None} | dict(zip(("axis", "dtype", "out", "keepdims"), args[1:], strict=False)) | kwargs
             out = given.pop("out", None)
-            return _into(out, METHODS["reduce"](ufunc, UFUNCS[ufunc], args[0], **given), name)
+            return _into(out, METHODS["reduce"](ufunc, UFUNCS[ufunc], args[0], **given), name, True)
         face = _face(function, ours)
         if not kwargs and len(args) <= face.shared:
             return ours(*args)
         given = dict(zip(face.names[face.shared :], args[face.shared :], strict=False)) | kwargs
         out = given.pop("out", None)
         given = {face.renamed.get(k, k): v for k, v in given.items() if not face.says_nothing(k, v)}
-        unknown = [k for k in given if k not in face.known]
+        unknown = [k for k in given if k not in face.known and not face.takes_all]
         if unknown:
             detail = f" with {', '.join(f'{k}=' for k in sorted(unknown))}"
             return _on_arrays(function, name + detail, args, kwargs, True)
-        return _into(out, ours(*args[: face.shared], **given), name)
+        return _into(out, ours(*args[: face.shared], **given), name, True)
 
     def __cupy_override_elementwise_kernel__(self, kernel: Any, *args: Any, **kwargs: Any) -> Any:
         """What CuPy calls when one of its functions is given a tensor."""
@@ -128,6 +131,7 @@ class _Face:
     def __init__(self, theirs: Callable[..., Any], ours: Callable[..., Any]) -> None:
         mine = list(inspect.signature(ours).parameters.values())
         self.known = {p.name for p in mine}
+        self.takes_all = any(p.kind is p.VAR_KEYWORD for p in mine)
         self.names: list[str] = []
         self.renamed = dict(_SYNONYMS)
         self.defaults: dict[str, Any] = {}
@@ -190,12 +194,21 @@ def _written_to_an_array(function: Any, name: str, args: Any, kwargs: Any) -> An
     return function(*_mapped(on_host, args), **_mapped(on_host, kwargs))
 
 
-def _into(out: Any, result: Any, name: str) -> Any:
-    """The result, or where the user wanted it: written to a tensor, or to an array if no gradient is lost by that."""
-    if isinstance(out, tuple) and len(out) == 1:
+def _into(out: Any, result: Any, name: str, exact: bool = False) -> Any:
+    """The result, or where the user wanted it: written to a tensor, or to an array if no gradient is lost by that. One for each of several.
+
+    exact: it must have the shape of the result.
+    """
+    if isinstance(out, tuple):
+        if isinstance(result, tuple):
+            return tuple(_into(o, r, name, exact) for o, r in zip(out, result, strict=True))
         (out,) = out
     if out is None:
         return result
+    if exact and np.shape(out) != np.shape(result):
+        raise errors.bad_shape(
+            name, f"an `out` of shape {np.shape(out)} does not fit a result of shape {np.shape(result)}."
+        )
     if isinstance(out, Variable):
         out[...] = result  # type: ignore[index]  # a tensor
         return out

@@ -215,3 +215,10 @@ def test_factorizations_as_numpy() -> None:
     assert gg.linalg.svd(a, compute_uv=False).shape == (2, 3)
     assert gg.linalg.matrix_rank(np.ones((3, 2))).item() == 1
     assert gg.linalg.cond(np.diag([1.0, 0.0])).item() == np.inf
+
+
+@pytest.mark.usefixtures("on_cpu")
+def test_an_orthogonal_basis_of_dependent_columns_has_no_derivative() -> None:
+    for a in (np.ones((2, 2)), np.array([[1.0, 1, 2], [1, 1, 3]])):
+        with pytest.raises(gg.errors.GraphError, match="not independent"):
+            gg.grad(lambda x: gg.sum(gg.linalg.qr(x)[1]))(a)

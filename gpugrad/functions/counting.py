@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,8 +44,11 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Tensor:
     places = host_data(x)
     if places.dtype.kind not in "iub" or x.ndim != 1:
         raise errors.bad_type("bincount", f"takes a vector of integers, not {x.dtype} of shape {x.shape}.")
+    places = places.astype(np.int64)
     if places.size and places.min() < 0:
         raise errors.bad_shape("bincount", "counts no negative numbers.")
+    if minlength < 0:
+        raise errors.bad_value("bincount", f"minlength must not be negative, and is {minlength}.")
     size = builtins.max(int(places.max()) + 1 if places.size else 0, minlength)
     if weights is None:
         return _counted(places, size, None, x.device)
@@ -71,6 +74,7 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
         if edges.ndim != 1 or (np.diff(host_data(edges.detach())) < 0).any():
             raise errors.bad_shape("histogram", "the edges of the bins are a vector that does not fall.")
         return edges
+    bins = bins if isinstance(bins, str) else host_data(bins)
     known = host_data(a.detach() if a.dtype != bool else a.astype(np.uint8))
     count = np.histogram_bin_edges(known, bins, range, None if weights is None else host_data(weights)).size - 1
     if range is not None or not a.size:
@@ -147,14 +151,14 @@ def histogramdd(
     bins: their number, or one, or the edges, for each axis. range: one for each axis. Gradients as of `histogram`.
 
     >>> import gpugrad as gg
-    >>> gg.histogramdd([[0.0, 0.0], [1.0, 3.0], [1.0, 0.5]], bins=(2, 3))[0].tolist()
+    >>> gg.histogramdd(gg.tensor([[0.0, 0.0], [1.0, 3.0], [1.0, 0.5]]), bins=(2, 3))[0].tolist()
     [[1.0, 0.0, 0.0], [1.0, 0.0, 1.0]]
     """
-    if isinstance(sample, (list, tuple)) and any(isinstance(s, Tensor) for s in sample):
-        points = stack([ravel(s) for s in as_tensors(*sample)], 1)
-    else:
+    if hasattr(sample, "shape"):
         (points,) = as_tensors(sample)
         points = points if points.ndim == 2 else reshape(points, (-1, 1))
+    else:  # as in NumPy, a list has the coordinates one after the other
+        points = stack([ravel(s) for s in as_tensors(*sample)], 1)
     d = points.shape[1]
     every = list(bins) if isinstance(bins, (list, tuple)) or np.ndim(bins) else [bins] * d
     if len(every) != d:
@@ -178,8 +182,9 @@ def histogram2d(
     x, y = as_tensors(x, y)
     if x.ndim != 1 or x.shape != y.shape:
         raise errors.bad_shape("histogram2d", f"takes two vectors of one length, not shapes {x.shape} and {y.shape}.")
-    both = bins if isinstance(bins, (list, tuple)) and len(bins) == 2 else [bins, bins]
-    found, edges = histogramdd(stack([x, y], 1), list(both), range, density, weights)
+    several = isinstance(bins, (list, tuple)) or np.ndim(bins) == 1
+    both = list(bins) if several and len(bins) in (1, 2) else [bins, bins]
+    found, edges = histogramdd(stack([x, y], 1), both, range, density, weights)
     return found, edges[0], edges[1]
 
 
@@ -216,7 +221,7 @@ def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: Any) -> Tenso
     (1, 3, 1)
     """
     (a,) = as_tensors(a)
-    for axis in axes if isinstance(axes, Sequence) else [axes]:
+    for axis in np.atleast_1d(axes).tolist():
         axis = normalize_axis("apply_over_axes", axis, a.ndim)
         (found,) = as_tensors(func(a, axis))
         a = found if found.ndim == a.ndim else expand_dims(found, axis)

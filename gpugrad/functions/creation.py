@@ -12,7 +12,7 @@ from ..backends.devices import default_device, device_array, device_of, get_devi
 from ..base import errors
 from ..base.config import config
 from ..base.dtypes import computed
-from ..base.shapes import as_shape, is_float
+from ..base.shapes import as_shape, broadcast, is_float
 from ..coerce import as_dtype, check_array, device_among, holds_variables, host_data
 from ..core import checks
 from ..core.closing import close
@@ -318,6 +318,9 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
     >>> gg.logspace(0, 2, 3)
     tensor([  1.,  10., 100.], device='cpu')
     """
+    if np.ndim(base):
+        (base, start, stop) = as_tensors(base, start, stop)
+        start, stop = (broadcast_to(t, broadcast("logspace", t.shape, base.shape)) for t in (start, stop))
     line = linspace(start, stop, num, endpoint, device=device)
     base = base if type(base) in (int, float) else as_tensors(line, base)[1]
     return _placed(_tensor(ew.power(base, line), dtype, None, False), device, requires_grad)
@@ -335,16 +338,17 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     tensor([   1.,   10.,  100., 1000.], device='cpu')
     """
     start, stop = as_tensors(start, stop)
-    known = [host_data(e.detach()) for e in (start, stop)]
-    if not (known[0] * known[1] > 0).all():
+    signs = [np.sign(host_data(e.detach())) for e in (start, stop)]
+    if not ((signs[0] == signs[1]) & (signs[0] != 0)).all():
         raise errors.bad_value("geomspace", "the ends must have the same sign, and must not be 0.")
     common = np.result_type(start.dtype, stop.dtype)
     out = as_dtype(dtype) if dtype is not None else common if is_float(common) else np.dtype(np.float64)
     start, stop = (e.astype(computed(out) if is_float(out) else np.float64) for e in (start, stop))
     share = linspace(0, 1, num, endpoint, device=start.device)
     share = share.astype(start.dtype).reshape((num,) + (1,) * max(start.ndim, stop.ndim))
-    line = start * ew.power(stop / start, share)
-    if endpoint and num > 1:  # the last one is `stop` itself
+    line = ew.power(ew.absolute(start), 1 - share) * ew.power(ew.absolute(stop), share) * ew.sign(start)
+    line = ew.where(share == 0, start, line)  # the ends themselves
+    if endpoint and num > 1:
         line = ew.where(share == 1, stop, line)
     return _placed(_tensor(line, out, None, False), device, requires_grad)
 

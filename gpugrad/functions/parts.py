@@ -109,10 +109,13 @@ def ldexp(x1: Any, x2: Any) -> Tensor:
     x1, x2 = as_tensors(x1, x2)
     if x2.dtype.kind not in "iub":
         raise errors.bad_type("ldexp", f"the exponents are integers, not {x2.dtype}.")
-    x1 = _float(x1)
-    n = x2.astype(np.int64)
-    half = n // 2  # in two steps, neither of which is larger than the numbers there are
-    return x1 * ew.exp2(half.astype(x1.dtype)) * ew.exp2((n - half).astype(x1.dtype))
+    found, n = _float(x1), host_data(x2).astype(np.int64)
+    lowest, highest = np.finfo(found.dtype).minexp, np.finfo(found.dtype).maxexp - 1
+    for _ in range(3):  # in steps, none of which is larger than the numbers there are
+        step = np.clip(n, lowest, highest)
+        n = n - step
+        found = found * np.ldexp(np.ones((), found.dtype), step)
+    return found
 
 
 @public()

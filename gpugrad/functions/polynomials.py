@@ -10,13 +10,14 @@ from ..arguments import as_tensors
 from ..base import errors
 from ..base.shapes import as_index, is_float
 from ..coerce import host_data
-from ..ops import linear_algebra
+from ..ops import factorizations, structural
 from ..tensor import Tensor
 from .contraction import matmul
 from .creation import ones, tensor, zeros
 from .face import public
 from .indexing import flip
 from .joining import atleast_1d
+from .matrices import outer
 from .shaping import concatenate, expand_dims, stack
 
 _MODES = ("full", "same", "valid")
@@ -30,27 +31,25 @@ def _vectors(op: str, *args: Any) -> list[Tensor]:
     return xs
 
 
-def _windows(x: Tensor, width: int) -> Tensor:
-    """All stretches of `width` elements of a vector, as the rows of a matrix."""
-    starts = np.arange(x.shape[0] - width + 1)
-    return x[starts[:, None] + np.arange(width)]
-
-
 def _padded(x: Tensor, before: int, after: int) -> Tensor:
     ends = [zeros(n, x.dtype, x.device) for n in (before, after)]
     return concatenate([ends[0], x, ends[1]])
 
 
-def _correlated(op: str, a: Tensor, v: Tensor, mode: str) -> Tensor:
-    """The sums of products of a with v at all places, of the longer one first."""
+def _convolved(op: str, a: Tensor, v: Tensor, mode: str) -> Tensor:
+    """The convolution of a vector with one that is not longer."""
     if mode not in _MODES:
         raise errors.bad_value(op, f"mode is one of {', '.join(map(repr, _MODES))}, not {mode!r}.")
     n, m = a.shape[0], v.shape[0]
     if not m or not n:
         raise errors.bad_shape(op, "takes no empty vectors.")
-    before = {"full": m - 1, "same": m // 2, "valid": 0}[mode]
-    after = {"full": m - 1, "same": m - 1 - m // 2, "valid": 0}[mode]
-    return matmul(_windows(_padded(a, before, after), m), v)
+    products = outer(a, v)  # each goes to one place: none is multiplied with a 0 that only fills up
+    places = np.arange(n)[:, None] + np.arange(m)
+    full: Tensor = structural.index_add(zeros(n + m - 1, products.dtype, a.device), products, index=places)
+    if mode == "full":
+        return full
+    start, count = ((m - 1) // 2, n) if mode == "same" else (m - 1, n - m + 1)
+    return full[start : start + count]
 
 
 @public()
@@ -67,11 +66,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Tensor:
     a, v = _vectors("convolve", a, v)
     if v.shape[0] > a.shape[0]:
         a, v = v, a
-    m = v.shape[0]
-    if mode == "same":  # NumPy's is the middle of the full one
-        full = _correlated("convolve", a, flip(v), "full")
-        return full[(m - 1) // 2 : (m - 1) // 2 + a.shape[0]]
-    return _correlated("convolve", a, flip(v), mode)
+    return _convolved("convolve", a, v, mode)
 
 
 @public()
@@ -84,8 +79,8 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Tensor:
     """
     a, v = _vectors("correlate", a, v)
     if v.shape[0] > a.shape[0]:
-        return flip(_correlated("correlate", v, a, mode))
-    return _correlated("correlate", a, v, mode)
+        return flip(_convolved("correlate", v, flip(a), mode))
+    return _convolved("correlate", a, flip(v), mode)
 
 
 @public()
@@ -103,6 +98,8 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tensor:
         raise errors.bad_shape("vander", f"takes a vector, not shape {x.shape}.")
     x = x if x.dtype.kind != "b" else x.astype(np.int64)
     n = x.shape[0] if N is None else as_index("vander", "N", N)
+    if n < 0:
+        raise errors.bad_value("vander", f"N must not be negative, and is {n}.")
     dtype = x.dtype if is_float(x.dtype) else np.result_type(x.dtype, np.int64)
     columns = [ones(x.shape, dtype, x.device)]
     for _ in range(1, n):
@@ -124,6 +121,8 @@ def poly(seq_of_zeros: Any) -> Tensor:
     """
     (z,) = _vectors("poly", seq_of_zeros)
     z = z if is_float(z.dtype) else z.astype(np.float64)
+    if not z.shape[0]:
+        return ones((), z.dtype, z.device)
     found = ones(1, z.dtype, z.device)
     for k in range(z.shape[0]):
         found = _padded(found, 0, 1) - _padded(found * z[k], 1, 0)
@@ -205,19 +204,16 @@ def polydiv(u: Any, v: Any) -> tuple[Tensor, Tensor]:
     a, b = (p if is_float(p.dtype) else p.astype(np.float64) for p in (a, b))
     if not host_data(b.detach())[0]:
         raise errors.bad_value("polydiv", "the first coefficient of the divisor must not be 0.")
-    n = b.shape[0]
-    if a.shape[0] < n:
-        return zeros(1, a.dtype, a.device), a.copy()
-    quotient, rest = [], a
+    n, quotient, rest = b.shape[0], [], a
     for _ in range(a.shape[0] - n + 1):
         factor = rest[0] / b[0]
         quotient.append(factor)
         rest = concatenate([rest[1:n] - factor * b[1:], rest[n:]])
     if not rest.shape[0]:
         rest = zeros(1, a.dtype, a.device)
-    small = np.abs(host_data(rest.detach())) <= 1e-14  # NumPy's measure of a zero
+    small = np.abs(host_data(rest.detach())) <= 1e-8  # NumPy's measure of a zero
     first = int(np.argmin(small)) if not small.all() else rest.shape[0] - 1
-    return stack(quotient), rest[first:]
+    return stack(quotient) if quotient else zeros(1, a.dtype, a.device), rest[first:]
 
 
 @public()
@@ -250,7 +246,8 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Tensor:
     if m < 0:
         raise errors.bad_value("polyint", f"m must not be negative, and is {m}.")
     p, k = _vectors("polyint", p, 0.0 if k is None else k)
-    p = p if is_float(p.dtype) else p.astype(np.float64)
+    given = k.dtype if is_float(k.dtype) and k.requires_grad else p.dtype
+    p = p.astype(np.result_type(p.dtype, given) if is_float(p.dtype) else np.float64)
     if k.shape[0] == 1 and m > 1:
         k = concatenate([k] * m)
     if k.shape[0] < m:
@@ -265,7 +262,7 @@ def polyfit(x: Any, y: Any, deg: int, w: Any = None) -> Tensor:
     """The coefficients of the polynomial of degree `deg` that fits the points (x, y) best, in the sense of least squares.
 
     y may be a matrix, with one set of points in each column. w: weights of the residuals, before they are squared. Gradients go to x, y
-    and w, through the normal equations. Raises ShapeError if the lengths differ or there are too few different x.
+    and w, through the pseudo-inverse (see `gpugrad.linalg.pinv`). Raises ShapeError if the lengths differ or there are too few different x.
 
     >>> import gpugrad as gg
     >>> gg.polyfit([0.0, 1.0, 2.0], [1.0, 3.0, 7.0], 2).round(6)
@@ -290,11 +287,16 @@ def polyfit(x: Any, y: Any, deg: int, w: Any = None) -> Tensor:
     columns = y if y.ndim == 2 else expand_dims(y, 1)
     scale = np.sqrt((host_data(left.detach()) ** 2).sum(0))
     left = left / scale
-    # The normal equations square the condition of the problem. So they are solved for what the precise solution, which is a constant here,
-    # leaves over: that is nearly nothing, and its derivatives are those of the whole.
-    close = np.linalg.lstsq(host_data(left.detach()), host_data(columns.detach()))[0]
-    rest = columns - matmul(left, tensor(close, device=left.device))
-    found = tensor(close, device=left.device) + linear_algebra.solve(matmul(left.T, left), matmul(left.T, rest))
+    # The solution of NumPy's least squares is a constant here; what it leaves over is nearly nothing, and has the derivatives of the whole.
+    known, right = host_data(left.detach()), host_data(columns.detach())
+    cut = x.shape[0] * float(np.finfo(np.float64).eps)
+    best, _, rank, _ = np.linalg.lstsq(known, right, cut)
+    inverse = factorizations.pinv(left, rcond=cut)
+    if rank == deg + 1:
+        start = tensor(best, device=left.device)
+        found = start + matmul(inverse, columns - matmul(left, start))
+    else:
+        found = matmul(inverse, columns)
     found = (found / scale[:, None]).astype(out)
     return found if y.ndim == 2 else found[:, 0]
 
@@ -308,6 +310,8 @@ def trim_zeros(filt: Any, trim: str = "fb") -> Tensor:
     tensor([1., 2.], device='cpu')
     """
     (x,) = _vectors("trim_zeros", filt)
+    if not set(trim.lower()) <= {"f", "b"}:
+        raise errors.bad_value("trim_zeros", f"trim is 'f', 'b' or 'fb', not {trim!r}.")
     filled = np.flatnonzero(host_data(x.detach()))
     if not filled.size:
         return x[:0]

@@ -38,9 +38,8 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     for c in conditions:
         if c.dtype.kind != "b":
             raise errors.bad_type("select", f"conditions are of booleans, not {c.dtype}.")
-    dtype = np.result_type(
-        *(c.dtype for c in choices[:-1]), default if isinstance(default, (int, float)) else choices[-1].dtype
-    )
+    every = [*choicelist, default]
+    dtype = np.result_type(*(g if type(g) in (int, float) else c.dtype for g, c in zip(every, choices, strict=True)))
     found = choices[-1].astype(dtype)
     for condition, choice in zip(reversed(conditions), reversed(choices[:-1]), strict=True):
         found = where(condition, choice.astype(dtype), found)
@@ -59,10 +58,12 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     tensor([0., 2.], device='cpu')
     """
     (x,) = as_tensors(x)
-    if isinstance(condlist, (list, tuple, np.ndarray, Tensor)):
-        one = not isinstance(condlist[0], (list, np.ndarray, Tensor)) and x.ndim > 0  # by NumPy's rule
-    else:
-        one = True
+    if isinstance(condlist, (np.ndarray, Tensor)):
+        one = condlist.ndim == 0 or (condlist.ndim == 1 and x.ndim > 0)
+    else:  # by NumPy's rule
+        one = not isinstance(condlist, (list, tuple)) or (
+            not isinstance(condlist[0], (list, np.ndarray, Tensor)) and x.ndim > 0
+        )
     given = [condlist] if one else condlist
     conditions = [np.asarray(host_data(c)).astype(bool) for c in given]
     if len(funclist) == len(conditions) + 1:
@@ -75,8 +76,13 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
         if not np.any(condition):
             continue
         values = f(x[places], *args, **kw) if callable(f) else f
-        found[places] = values.astype(x.dtype) if isinstance(values, Tensor) else values
+        found[places] = as_tensors(x, values)[1].astype(x.dtype)
     return found
+
+
+def _check_mode(op: str, mode: str) -> None:
+    if mode not in ("raise", "wrap", "clip"):
+        raise errors.bad_value(op, f"mode is 'raise', 'wrap' or 'clip', not {mode!r}.")
 
 
 @public(method=True)
@@ -103,6 +109,7 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Tensor:
     n = len(parts)
     if mode == "raise" and which.size and (which.min() < 0 or which.max() >= n):
         raise IndexError(f"choose: an index is out of range for {n} choices.")
+    _check_mode("choose", mode)
     which = which % n if mode == "wrap" else np.clip(which, 0, n - 1)
     dtype = np.result_type(*(p.dtype for p in parts))
     whole = stack([broadcast_to(p.astype(dtype), shape) for p in parts])
@@ -173,16 +180,22 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Tensor:
     n = arr.shape[axis]
     at = np.arange(n)[obj] if isinstance(obj, slice) else np.asarray(host_data(obj))
     at = np.flatnonzero(at) if at.dtype.kind == "b" else at
+    at = at if at.size else at.astype(np.int64)
     if at.size == 1:  # as in NumPy: all values go there, and those for one index are given with its axis first
         values = reshape(values, (1,) * (arr.ndim - values.ndim) + values.shape)
         values = values if at.ndim else moveaxis(values, 0, axis)
         at = np.repeat(at.ravel(), values.shape[axis])
-    order = np.insert(np.arange(n), at, -1)  # NumPy says where the old ones are, by number, and the new ones
-    new = order == -1
-    count = int(new.sum())
+    if at.dtype.kind not in "iu" or (at < -n).any() or (at > n).any():
+        raise IndexError(f"insert: an index of {obj!r} is out of range for {n} elements.")
+    at = np.where(at < 0, at + n, at)
+    count, order = at.size, np.argsort(at, kind="stable")
+    spots = np.empty(count, np.int64)
+    spots[order] = at[order] + np.arange(count)
+    old = np.ones(n + count, bool)
+    old[spots] = False
     values = broadcast_to(values.astype(arr.dtype), tuple(count if d == axis else m for d, m in enumerate(arr.shape)))
-    places = np.empty(order.size, np.int64)
-    places[~new], places[new] = np.arange(n), n + np.arange(count)
+    places = np.empty(n + count, np.int64)
+    places[old], places[spots] = np.arange(n), n + np.arange(count)
     return take(concatenate([arr, values], axis), places, axis)
 
 
@@ -197,13 +210,15 @@ def resize(a: Any, new_shape: Any) -> Tensor:
     """
     (a,) = as_tensors(a)
     shape = as_shape("resize", new_shape)
+    if any(n < 0 for n in shape):
+        raise errors.bad_shape("resize", f"no length may be negative, as in {shape}.")
     count = int(np.prod(shape))
     if not a.size:
         return zeros(shape, a.dtype, a.device)
     return reshape(take(a, np.arange(count) % a.size), shape)
 
 
-@public(method=True)
+@public()
 def partition(x: Any, kth: Any, axis: int | None = -1) -> Tensor:
     """Elements along an axis, those at kth where sorting would put them, the smaller before and the larger after them.
 
@@ -291,9 +306,11 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
     tensor([1., 0., 3.], device='cpu')
     """
     dst = _name("copyto", dst)
+    weak = type(src) in (int, float) and np.result_type(dst.dtype, src) == dst.dtype
     (src,) = as_tensors(dst, src)[1:]
-    if not np.can_cast(src.dtype, dst.dtype, casting):  # type: ignore[arg-type]
+    if not weak and not np.can_cast(src.dtype, dst.dtype, casting):  # type: ignore[arg-type]
         raise errors.bad_type("copyto", f"{src.dtype} is not written to {dst.dtype} by the rule {casting!r}.")
+    src = src.astype(dst.dtype)
     if where is True:
         dst[...] = src
     else:
@@ -333,6 +350,7 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     tensor([1., 0., 0., 2.], device='cpu')
     """
     a = _name("put", a)
+    _check_mode("put", mode)
     which = np.ravel(np.asarray(host_data(ind)))
     if mode == "raise" and which.size and (which.min() < -a.size or which.max() >= a.size):
         raise IndexError(f"put: an index is out of range for {a.size} elements.")
@@ -350,7 +368,18 @@ def _write_in_order(a: Tensor, places: Any, v: Any) -> None:
     (v,) = as_tensors(a, v)[1:]
     if not v.size or not places.size:
         return
+    if not a.ndim:
+        a[...] = ravel(v)[(places.size - 1) % v.size].astype(a.dtype)
+        return
     a[np.unravel_index(places, a.shape)] = take(v, np.arange(places.size) % v.size).astype(a.dtype)
+
+
+def _chosen(op: str, a: Tensor, mask: Any) -> Any:
+    """The places of a flattened tensor where a mask is true."""
+    given = np.asarray(host_data(mask))
+    if given.size != a.size:
+        raise errors.bad_shape(op, f"a mask of shape {given.shape} does not fit shape {a.shape}.")
+    return np.flatnonzero(given)
 
 
 @public()
@@ -364,7 +393,7 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
     tensor([1., 8., 9.], device='cpu')
     """
     arr = _name("place", arr)
-    chosen = np.flatnonzero(np.asarray(host_data(mask)))
+    chosen = _chosen("place", arr, mask)
     if chosen.size and not as_tensors(vals)[0].size:
         raise errors.bad_value("place", "there are no values to write.")
     _write_in_order(arr, chosen, vals)
@@ -381,10 +410,10 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
     tensor([1., 8., 9.], device='cpu')
     """
     a = _name("putmask", a)
-    chosen = np.flatnonzero(np.asarray(host_data(mask)))
+    chosen = _chosen("putmask", a, mask)
     (values,) = as_tensors(a, values)[1:]
     if chosen.size and values.size:
-        a[np.unravel_index(chosen, a.shape)] = take(values, chosen % values.size).astype(a.dtype)
+        _write_in_order(a, chosen, take(values, chosen % values.size))
 
 
 @public()

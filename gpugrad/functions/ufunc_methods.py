@@ -36,6 +36,10 @@ def _slices(x: Tensor, axis: int) -> list[Tensor]:
 
 def _cast(x: Any, dtype: Any) -> Tensor:
     (x,) = as_tensors(x)
+    if dtype is not None and not np.can_cast(x.dtype, np.dtype(dtype), "same_kind"):
+        raise errors.bad_type(
+            "dtype=", f"numbers of dtype {x.dtype} are not computed with as {np.dtype(dtype)}: say x.astype(...)."
+        )
     return x if dtype is None else x.astype(dtype)
 
 
@@ -55,6 +59,8 @@ def called(ufunc: np.ufunc, ours: Function, *inputs: Any, dtype: Any = None, whe
     if dtype is not None:
         inputs = tuple(x if type(x) in (int, float) else _cast(x, dtype) for x in inputs)
     found = ours(*inputs)
+    if dtype is not None and isinstance(found, Tensor) and found.dtype not in (np.dtype(dtype), np.dtype(bool)):
+        raise errors.bad_type(f"np.{ufunc.__name__}", f"does not compute in {np.dtype(dtype)}.")
     if where is True:
         return found
     if out is None:
@@ -78,9 +84,13 @@ def reduce(
     whole = protocols.REDUCTIONS.get(ufunc)
     if whole is not None and (ufunc.identity is not None or math.prod(x.shape[a] for a in axes)):
         if chosen is not None:  # what has no part is the identity, or for the extremes the initial value
-            x = select(chosen, x, _cast(start if ufunc.identity is None else ufunc.identity, x.dtype))
+            x = select(chosen, x, as_tensors(x, start if ufunc.identity is None else ufunc.identity)[1].astype(x.dtype))
         found: Tensor = whole(x, axes, keepdims=keepdims)
-        return found if initial is _MISSING or initial is None else ours(found, _cast(initial, found.dtype))
+        return (
+            found
+            if initial is _MISSING or initial is None
+            else ours(found, as_tensors(found, initial)[1].astype(found.dtype))
+        )
     if len(axes) > 1 and ufunc.identity is None and ufunc not in (np.maximum, np.minimum, np.fmax, np.fmin):
         raise errors.bad_value(name, "its order matters: give one axis.")
     rest = tuple(n for a, n in enumerate(x.shape) if a not in axes)
@@ -130,6 +140,8 @@ def reduceat(ufunc: np.ufunc, ours: Function, x: Any, indices: Any, axis: int = 
         raise IndexError(f"np.{ufunc.__name__}.reduceat: an index is out of range for {n} elements.")
     whole = protocols.REDUCTIONS.get(ufunc)
     lead = (slice(None),) * axis
+    if not at:
+        return x[(*lead, slice(0, 0))]
     parts = []
     for i, stop in zip(at, [*at[1:], n], strict=True):
         part = x[(*lead, slice(i, stop if stop > i else i + 1))]

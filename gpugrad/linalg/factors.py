@@ -88,7 +88,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
     """The singular value decomposition, a = U @ diag(S) @ Vh; the values alone if `compute_uv` is False.
 
     full_matrices: U and Vh square; what is more of them than there are values is a basis of the spaces that are left over, which turns no
-    more than it must. hermitian: that a is symmetric, which is not made use of.
+    more than it must. hermitian: a is symmetric, and only its lower triangle is read.
 
     Gradient: U (diag(gs) + K) Vh, with the K of Townsend (2016). Where values repeat, or are 0, their vectors are any basis of a space: a
     gradient that reaches them, or such a value, raises GraphError. For the values alone there is `svdvals`.
@@ -97,6 +97,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
     >>> gg.linalg.svd([[3.0, 0.0], [0.0, 4.0]]).S
     tensor([4., 3.], device='cpu')
     """
+    a = _symmetric("svd", a) if hermitian else a
     if not compute_uv:
         return svdvals(a)
     a, out = _matrices("svd", a)
@@ -137,7 +138,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     """a = Q @ R, with orthonormal columns Q and an upper triangular R.
 
     mode: "reduced"; "complete", with a square Q, whose additional columns turn no more than they must; "r", R alone. Gradient after Walter
-    and Lehmann (2010); where the columns of a (the first ones, of a wide a) are not independent, a backward raises LinAlgError.
+    and Lehmann (2010); where the columns of a (the first ones, of a wide a) are not independent, it raises GraphError.
 
     >>> import gpugrad as gg
     >>> abs(gg.linalg.qr([[3.0, 1.0], [4.0, 2.0]]).R)
@@ -157,21 +158,32 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 
 
 @public
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Tensor:
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Tensor:
     """The pseudo-inverse of matrices (Moore and Penrose): of all x that solve a @ x = b best, pinv(a) @ b is the smallest.
 
-    rcond, rtol: singular values up to this times the largest count as 0; max(m, n) times the rounding error if not given. Gradient after
-    Golub and Pereyra (1973): that at the rank that a has.
+    rcond, rtol: singular values up to this times the largest count as 0: 1e-15 if neither is given, max(m, n) times the rounding error for an
+    rtol of None. hermitian: a is symmetric, and only its lower triangle is read. Gradient after Golub and Pereyra (1973): that at the rank
+    that a has.
 
     >>> import gpugrad as gg
     >>> gg.linalg.pinv([[2.0, 0.0], [0.0, 0.0]])
     tensor([[0.5, 0. ],
             [0. , 0. ]], device='cpu')
     """
-    a, out = _matrices("pinv", a)
-    cut = rcond if rcond is not None else rtol
-    cut = float(max(a.shape[-2:]) * np.finfo(a.dtype).eps if cut is None else host_data(cut))
-    return as_dtype(rows.pinv(a, rcond=cut), out)
+    if rcond is not None and rtol is not np._NoValue:
+        raise errors.bad_value("pinv", "give rcond or rtol, not both.")
+    a, out = _matrices("pinv", _symmetric("pinv", a) if hermitian else a)
+    cut = rcond if rtol is np._NoValue else rtol if rtol is not None else max(a.shape[-2:]) * np.finfo(a.dtype).eps
+    cut = np.asarray(1e-15 if cut is None else host_data(cut))
+    return as_dtype(rows.pinv(a, rcond=cut if cut.ndim else float(cut)), out)
+
+
+def _symmetric(op: str, a: Any) -> Tensor:
+    """The symmetric matrix that a lower triangle belongs to."""
+    a, out = _matrices(op, a)
+    square(op, a)
+    lower = np.tri(a.shape[-1], dtype=bool)
+    return as_dtype(where(lower, a, matrix_transpose(a)), out)
 
 
 class LstsqResult(NamedTuple):
@@ -187,7 +199,8 @@ class LstsqResult(NamedTuple):
 def lstsq(a: Any, b: Any, rcond: Any = None) -> LstsqResult:
     """The x for which the sum of squares of a @ x - b is smallest, for a matrix a; of several, the smallest x.
 
-    b: a vector, or a matrix of columns. rcond: as of `pinv`, whose gradient is taken. residuals is empty unless a has full rank and more
+    b: a vector, or a matrix of columns. rcond: singular values up to this times the largest count as 0: max(m, n) times the rounding error
+    if it is not given, the rounding error if it is -1. The gradient is that of `pinv`. residuals is empty unless a has full rank and more
     rows than columns.
 
     >>> import gpugrad as gg
@@ -198,7 +211,8 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> LstsqResult:
     if a.ndim != 2 or b.ndim not in (1, 2) or b.shape[0] != a.shape[0]:
         raise errors.bad_shape("lstsq", f"a matrix of shape {a.shape} and right sides of shape {b.shape} do not fit.")
     m, n = a.shape
-    cut = float(max(m, n) * np.finfo(a.dtype).eps if rcond is None else rcond)
+    eps = float(np.finfo(a.dtype).eps)
+    cut = max(m, n) * eps if rcond is None else eps if rcond == -1 else float(rcond)
     columns = b if b.ndim == 2 else expand_dims(b, 1)
     x = matmul(rows.pinv(a, rcond=cut), columns)
     s = svdvals(a)

@@ -50,6 +50,7 @@ VECTORS = (
     "made of them, or of such a value together with its vectors, is not known. Values alone, from eigvalsh and svdvals, have theirs; so has "
     "what leaves those values and vectors out."
 )
+DEPENDENT = "the columns of this matrix are not independent: its orthogonal basis has no derivative."
 TWICE = "the second derivative of a factorization is not known where eigenvalues or singular values repeat, or a singular value is 0."
 
 
@@ -233,10 +234,16 @@ def orthogonal(xp, a):
     return xp.linalg.qr(a)[0]
 
 
+def _triangular(q: Any, a: Any) -> Any:
+    """The R of a = Q R, which is to be divided by."""
+    r = ew.where(~np.tri(q.shape[-1], k=-1, dtype=bool), matmul(_t(q), a), 0)
+    return unless(r, _small(_diagonal(r), _sum(ew.absolute(r)), 4), message=DEPENDENT)
+
+
 @orthogonal.vjp
 def _orthogonal(g, call, into):
     q = call.output
-    r = ew.where(~np.tri(q.shape[-1], k=-1, dtype=bool), matmul(_t(q), call.inputs[0]), 0)
+    r = _triangular(q, call.inputs[0])
     turned = matmul(_t(q), g)
     lower = ew.where(np.tri(q.shape[-1], k=-1, dtype=bool), turned - _t(turned), 0)
     into[0].add(_t(solve(r, _t(matmul(q, lower) + _outside(g, q)))))
@@ -245,7 +252,7 @@ def _orthogonal(g, call, into):
 @orthogonal.jvp
 def _orthogonal_tangent(tangents, call):
     q = call.output
-    r = ew.where(~np.tri(q.shape[-1], k=-1, dtype=bool), matmul(_t(q), call.inputs[0]), 0)
+    r = _triangular(q, call.inputs[0])
     d = _t(solve(_t(r), _t(tangents[0])))
     lower = ew.where(np.tri(q.shape[-1], k=-1, dtype=bool), matmul(_t(q), d), 0)
     return matmul(q, lower - _t(lower)) + _outside(d, q)

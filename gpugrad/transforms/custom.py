@@ -111,7 +111,7 @@ class _Rule:
         """The transpose of a linear function of tensors like these, at `given`: its gradient, which does not depend on where."""
         recorded = grad_mode.enabled
         with enable_grad():
-            at = [zeros(x.shape, x.dtype, x.device, requires_grad=True) for x in like]
+            at = [zeros(x.shape, x.dtype, x.device, requires_grad=is_float(x.dtype)) for x in like]
             pairs = [(y, g) for y, g in zip(linear(at), given, strict=True) if y is not None and g is not None]
             moving = [(y, g) for y, g in pairs if y.requires_grad]
             if not moving:
@@ -119,7 +119,10 @@ class _Rule:
                 self._check_linear(linear, like, given, nothing)
                 return nothing
             roots = [(y._value, g._value, None) for y, g in moving]
-            found = [None if v is None else Tensor(v) for v in gradients_in(roots, at, recorded, recorded)]
+            leaves = [x for x in at if x.requires_grad]
+            gradients = iter(gradients_in(roots, leaves, recorded, recorded))
+            gained = [next(gradients) if x.requires_grad else None for x in at]
+            found = [None if v is None else Tensor(v) for v in gained]
         self._check_linear(linear, like, given, found)
         return found
 

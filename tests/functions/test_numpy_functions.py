@@ -158,6 +158,37 @@ def test_gradients_of_order_statistics() -> None:
                 ([1, 1], [7.0, 8.0], None),
             )
         ],
+        *[
+            lambda m, i=i: m.insert(np.zeros(3), i, np.arange(1.0, 4))
+            for i in ([2, 0, 2], [-1, -3, 3], slice(None, None, -1), [3, 3, 0])
+        ],
+        lambda m: m.insert(np.zeros(3), [], []),
+        *[
+            lambda m, f=f, k=k: getattr(m, f)(np.array([1.0, 2.0, 3.0]), np.array([np.inf, 1.0]), k)
+            for f in ("convolve", "correlate")
+            for k in ("full", "same", "valid")
+        ],
+        lambda m: m.ldexp(np.array([0.0, np.inf, 5e-324, 1.0]), np.array([5000, -3000, 2097, -1074])),
+        lambda m: m.ldexp(np.array([0, 1], np.float16), np.array([600, -24])),
+        lambda m: m.geomspace(1e-200, 1e200, 5),
+        lambda m: m.geomspace(1e-200, 1e-150, 3),
+        lambda m: m.geomspace(4_000_000_000, 4_000_000_001, 3),
+        lambda m: m.logspace(0, 1, 3, base=np.array([2.0, 3.0, 4.0])),
+        lambda m: m.histogram2d(np.arange(4.0), np.arange(4.0), np.array([2, 4]))[0],
+        lambda m: m.histogramdd([np.array([0.0, 1.0]), np.array([0.0, 3.0])], 2)[1][1],
+        lambda m: m.polydiv(np.array([1.0, 1.0, 1 + 1e-9, 2.0]), np.array([1.0, 0.0, 1.0]))[1],
+        lambda m: m.polydiv(np.array([0.0, 1.0]), np.array([1.0, 0.0, 1.0]))[1],
+        lambda m: m.polyfit(np.arange(1990.0, 2021), np.sin(np.arange(31.0)), 3) * 1e3,
+        lambda m: m.poly([]),
+        lambda m: m.select([np.array([True, False])], [1.0], np.array([1, 2], np.float32)),
+        lambda m: m.select([np.array([True, False])], [1], np.array([1, 2], np.int8)),
+        lambda m: m.linalg.pinv(np.diag(np.array([1, 1e-7], np.float32))),
+        lambda m: m.linalg.pinv(np.array([[2.0, 9.0], [1.0, 3.0]]), hermitian=True),
+        lambda m: m.linalg.pinv(np.ones((2, 2, 2)), rcond=np.array([0.1, 0.2])),
+        lambda m: m.linalg.svd(np.array([[2.0, 9.0], [1.0, 3.0]]), hermitian=True)[1],
+        lambda m: m.linalg.lstsq(np.ones((3, 2)), np.array([1.0, 2.0, 3.0]), rcond=-1)[0],
+        lambda m: m.apply_over_axes(m.sum, np.ones((2, 3)), np.array([0, 1])),
+        lambda m: m.bincount(np.array([1, 0], np.uint8), np.array([1.0, 2.0])),
         lambda m: m.delete(np.arange(6.0).reshape(2, 3), np.array([True, False, True]), 1),
         lambda m: m.resize(np.zeros(0), (2, 2)),
         lambda m: m.choose(np.array([2, 0, -1]), np.array([[1, 2, 3], [4, 5, 6]]), mode="clip"),
@@ -284,6 +315,16 @@ def test_questions_about_tensors() -> None:
         (lambda: gg.apply_along_axis(gg.sum, 0, gg.ones((2, 0))), gg.errors.ShapeError, "no vector"),
         (lambda: gg.nanargmax([NAN]), gg.errors.InputError, "are NaN"),
         (lambda: gg.geomspace(-1, 1), gg.errors.InputError, "same sign"),
+        (lambda: gg.put(gg.zeros(3), [5], [1.0], mode="rais"), gg.errors.InputError, "mode is"),
+        (lambda: gg.trim_zeros([1.0], "x"), gg.errors.InputError, "trim is"),
+        (lambda: gg.resize([1.0], (-1, 3)), gg.errors.ShapeError, "negative"),
+        (lambda: gg.bincount([1], minlength=-1), gg.errors.InputError, "minlength"),
+        (lambda: gg.vander([1.0], -1), gg.errors.InputError, "N must not be negative"),
+        (lambda: gg.place(gg.zeros((2, 2)), [True, False, True], [1.0]), gg.errors.ShapeError, "a mask of shape"),
+        (lambda: gg.putmask(gg.zeros((2, 2)), [True, False, True], [1.0]), gg.errors.ShapeError, "a mask of shape"),
+        (lambda: gg.insert([1.0], 5, 1.0), IndexError, "out of range"),
+        (lambda: gg.histogram2d([1.0], [1.0], [3]), gg.errors.ShapeError, "1 numbers of bins"),
+        (lambda: gg.linalg.pinv([[1.0]], 0.1, rtol=0.1), gg.errors.InputError, "not both"),
         (lambda: gg.linalg.tensorinv(gg.ones(1), ind="a"), gg.errors.DTypeError, "ind must be an integer"),
     ],
 )
@@ -412,3 +453,40 @@ def test_quotient_and_remainder_at_once() -> None:
     for pair in (divmod(t, 2), np.divmod(t, 2.0), gg.divmod(t, 2)):
         assert [p.tolist() for p in pair] == [[3, -4], [1, 1]]
     assert [p.tolist() for p in divmod(7, gg.tensor([2.0]))] == [[3], [1]]
+
+
+def test_gradient_of_polyfit_far_from_the_origin() -> None:
+    x = np.arange(1990.0, 2021)  # the coefficient of the highest power does not depend on where the origin is
+    for degree in (3, 4, 5):
+        g = gg.grad(lambda y, degree=degree: gg.polyfit(x, y, degree)[0])(np.sin(x))
+        np.testing.assert_allclose(g, np.linalg.pinv(np.vander(x - 2005, degree + 1))[0], rtol=2e-3, atol=1e-9)
+
+
+def test_gradients_and_conditions_of_the_rest() -> None:
+    v = np.array([7.0, 8.0])
+    assert gg.grad(lambda t: np.insert(gg.zeros(3), [2, 0], t)[0])(v).tolist() == [0, 1]
+    assert gg.grad(lambda w: gg.convolve(np.array([np.inf, 1.0]), w)[2])(v).tolist() == [0, 1]
+    x = gg.tensor([-1.0, 2.0])
+    assert np.piecewise(x, x < 0, [lambda t: t * 0 + 5, lambda t: t * 0 + 7]).tolist() == [5, 7]
+    assert gg.piecewise(gg.tensor([1, 2]), [np.array([True, False])], [1.7]).tolist() == [1, 0]
+    zero = gg.tensor(0.0)
+    np.put(zero, [0], [5.0])
+    assert zero.item() == 5
+    bytes_ = gg.zeros(2, dtype=np.uint8)
+    np.copyto(bytes_, 3)
+    np.copyto(bytes_[:1].copy(), 2.7, casting="unsafe")
+    assert bytes_.tolist() == [3, 3]
+    assert np.apply_along_axis(lambda v, k, m: v.sum() * k * m, 0, gg.ones((2, 2)), 2, m=3).tolist() == [12, 12]
+
+
+def test_several_results_are_written_where_they_are_wanted() -> None:
+    a, b = gg.zeros(2), gg.zeros(2)
+    x = gg.tensor([1.5, 2.5], requires_grad=True)
+    np.modf(x, out=(a, b))
+    assert (a.tolist(), b.tolist()) == ([0.5, 0.5], [1, 2])
+    a.sum().backward()
+    assert x.grad.tolist() == [1, 1]
+    with pytest.raises(gg.errors.GraphError, match="lose its gradient"):
+        np.modf(x, out=(np.zeros(2), np.zeros(2)))
+    with pytest.raises(gg.errors.ShapeError, match="does not fit a result of shape"):
+        np.cumsum(gg.ones(3), out=gg.zeros((2, 3)))

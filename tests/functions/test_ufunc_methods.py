@@ -113,8 +113,22 @@ def test_where_and_dtype_of_a_call() -> None:
     out.sum().backward()
     np.testing.assert_allclose(x.grad.cpu().numpy(), np.where(X[:, 0] > 0.9, 1 / (X[:, 0] - 0.9), 0))
     assert np.sin(gg.tensor([1, 2]), dtype=np.float32).dtype == "float32"
+    assert np.add(gg.ones(2), 1, casting="same_kind", order="C", subok=True).tolist() == [2, 2]
+    for call in (lambda: np.add(x, x, dtype=int), lambda: np.multiply.outer(x, x, dtype=int)):
+        with pytest.raises(gg.errors.DTypeError, match="are not computed with as int64"):
+            call()
+    with pytest.raises(gg.errors.DTypeError, match="does not compute in int64"):
+        np.sqrt(gg.tensor([4]), dtype=int)
     with pytest.raises(gg.errors.InputError, match="needs an `out`"):
         np.sin(x, where=X[:, 0] > 1)
+
+
+def test_numbers_and_nothing() -> None:
+    assert np.add.reduce(gg.tensor(3.0)).item() == 3
+    assert np.hypot.reduce(gg.tensor(3.0)).item() == 3
+    assert np.add.reduceat(gg.ones((2, 3)), np.array([], int), axis=1).shape == (2, 0)
+    with pytest.raises(gg.errors.ShapeError, match="does not fit a result"):
+        np.add.reduceat(gg.ones(2), [0], out=gg.zeros((2, 2)))
 
 
 def test_errors() -> None:

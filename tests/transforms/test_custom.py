@@ -303,3 +303,12 @@ def test_more_mistakes_are_errors() -> None:
         fixed(x, x)
     with pytest.raises(NotImplementedError):
         gg.autograd.Function.apply(x)
+
+
+def test_an_integer_tensor_among_the_arguments() -> None:
+    f = gg.custom_jvp(lambda x, n: x**n)
+    f.defjvp(lambda p, t: (p[0] ** p[1], t[0] * p[1] * p[0]))
+    assert gg.grad(lambda x: f(x, gg.tensor(2)))(0.5) == 1
+    g = gg.custom_vjp(lambda x, n: x**n)
+    g.defvjp(lambda x, n: (x**n, (x, n)), lambda k, u: (u * k[1] * k[0], None))
+    assert gg.jvp(lambda x: g(x, gg.tensor(2)), (0.5,), (2.0,))[1] == 2
