@@ -77,10 +77,12 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     bins = bins if isinstance(bins, str) else host_data(bins)
     known = host_data(a.detach() if a.dtype != bool else a.astype(np.uint8))
     count = np.histogram_bin_edges(known, bins, range, None if weights is None else host_data(weights)).size - 1
+    first: Any
+    last: Any
     if range is not None or not a.size:
         first, last = (0.0, 1.0) if range is None else map(float, range)
     elif a.requires_grad:
-        first, last = min(a), max(a)  # type: ignore[assignment]
+        first, last = min(a), max(a)
     else:
         first, last = known.min(), known.max()
     if float(host_data(first)) == float(host_data(last)):
@@ -135,9 +137,9 @@ def _histogram(
         weights = ravel(weights)[np.flatnonzero(inside)]
     found = reshape(_counted(places, math.prod(shape), weights, sample.device), shape)
     if density:
+        total = found.sum()
         for k, e in enumerate(edges):
             found = found / reshape(diff(e), tuple(-1 if n == k else 1 for n, _ in enumerate(edges)))
-        total = _counted(places, math.prod(shape), weights, sample.device).sum()
         found = found / total
     return found, edges
 
@@ -148,7 +150,7 @@ def histogramdd(
 ) -> tuple[Tensor, list[Tensor]]:
     """The histogram of points, the rows of a matrix (or a list with all first coordinates, all second ones, ...), and the edges of each axis.
 
-    bins: their number, or one, or the edges, for each axis. range: one for each axis. Gradients as of `histogram`.
+    bins: their number, for all axes or for each, or the edges of each. range: one for each axis. Gradients as of `histogram`.
 
     >>> import gpugrad as gg
     >>> gg.histogramdd(gg.tensor([[0.0, 0.0], [1.0, 3.0], [1.0, 0.5]]), bins=(2, 3))[0].tolist()

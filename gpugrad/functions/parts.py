@@ -13,7 +13,7 @@ from ..base.shapes import is_float, normalize_axis
 from ..coerce import device_among, host_data
 from ..ops import elementwise as ew
 from ..tensor import Tensor
-from .creation import tensor, zeros
+from .creation import full, tensor, zeros
 from .elementwise import power, where
 from .face import method, public
 
@@ -276,7 +276,7 @@ def isreal(x: Any) -> Tensor:
     tensor([ True], device='cpu')
     """
     (x,) = as_tensors(x)
-    return tensor(np.ones(x.shape, bool), device=x.device)
+    return full(x.shape, True, bool, x.device)
 
 
 @public()
@@ -288,7 +288,7 @@ def iscomplex(x: Any) -> Tensor:
     tensor([False], device='cpu')
     """
     (x,) = as_tensors(x)
-    return tensor(np.zeros(x.shape, bool), device=x.device)
+    return full(x.shape, False, bool, x.device)
 
 
 @public()

@@ -72,9 +72,9 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
         raise errors.bad_shape("piecewise", f"{len(conditions)} conditions and {len(funclist)} functions do not fit.")
     found = zeros(x.shape, x.dtype, x.device)
     for condition, f in zip(conditions, funclist, strict=True):
-        places = np.nonzero(np.broadcast_to(condition, x.shape)) if x.ndim else condition
         if not np.any(condition):
             continue
+        places = np.nonzero(np.broadcast_to(condition, x.shape)) if x.ndim else condition
         values = f(x[places], *args, **kw) if callable(f) else f
         found[places] = as_tensors(x, values)[1].astype(x.dtype)
     return found

@@ -63,8 +63,10 @@ def called(ufunc: np.ufunc, ours: Function, *inputs: Any, dtype: Any = None, whe
         raise errors.bad_type(f"np.{ufunc.__name__}", f"does not compute in {np.dtype(dtype)}.")
     if where is True:
         return found
-    if out is None:
-        raise errors.bad_value(f"np.{ufunc.__name__}", "with `where` it needs an `out` that says what is elsewhere.")
+    if out is None or isinstance(found, tuple):
+        raise errors.bad_value(
+            f"np.{ufunc.__name__}", "with `where` it needs one result, and an `out` that says what is elsewhere."
+        )
     return select(np.asarray(host_data(where)), found, out)
 
 
@@ -166,6 +168,12 @@ def at(ufunc: np.ufunc, ours: Function, t: Any, index: Any, *operand: Any) -> No
         for i in (index if isinstance(index, tuple) else (index,))
     ]
     index = tuple(parts)
+    kinds = [o if type(o) in (int, float) else as_tensors(o)[0].dtype for o in operand]
+    if not np.can_cast(np.result_type(t.dtype, *kinds), t.dtype, "same_kind"):
+        raise errors.bad_type(
+            f"np.{ufunc.__name__}.at",
+            f"operands of {kinds} do not fit into a tensor of {t.dtype}: say t.astype(...) first.",
+        )
     if ufunc is np.add or ufunc is np.subtract:
         (v,) = as_tensors(t, *operand)[1:]
         v = broadcast_to(v.astype(t.dtype), t[index].shape)

@@ -31,7 +31,7 @@ def _joined(*parts: Any) -> Any:
 
 
 def _sum(x: Any) -> Any:
-    """Of each matrix, as a matrix with one element."""
+    """Of each matrix, as a matrix with one element; of booleans, whether any is true."""
     n = len(x.shape)
     return collect(x, axes=(n - 2, n - 1), keepdims=True)
 
@@ -199,7 +199,7 @@ def _svd(g, call, into, *, vectors):
         inner = unless(inner, ew.logical_and(f.singular(), _touched(gs, gu, gv)), message=VECTORS)
     left, right = _outside(gu, f.u) * f.back, _outside(gv, f.v) * f.back
     found = matmul(matmul(f.u, inner) + left, _t(f.v)) + matmul(f.u, _t(right))
-    into[0].add(once(found, _any(f.singular())))
+    into[0].add(once(found, _sum(f.singular())))
 
 
 @svd.jvp
@@ -216,13 +216,7 @@ def _svd_tangent(tangents, call, *, vectors):
         scale = _sum(ew.absolute(d))
         for part, where in ((moved, f.equal), (ds, f.zero), (left, f.zero), (right, f.zero)):
             du = unless(du, ew.logical_and(where, ew.logical_not(_small(part, scale, 1e4))), message=VECTORS)
-    return once(_joined(ew.where(f.zero, 0, ds), du, dv), _any(f.singular()))
-
-
-def _any(x: Any) -> Any:
-    """Whether something is true of a matrix, as one element for each."""
-    n = len(x.shape)
-    return collect(x, axes=(n - 2, n - 1), keepdims=True)
+    return once(_joined(ew.where(f.zero, 0, ds), du, dv), _sum(f.singular()))
 
 
 # -------------------------------------------------------------------------------------------------- orthogonal bases

@@ -119,8 +119,22 @@ def test_where_and_dtype_of_a_call() -> None:
             call()
     with pytest.raises(gg.errors.DTypeError, match="does not compute in int64"):
         np.sqrt(gg.tensor([4]), dtype=int)
-    with pytest.raises(gg.errors.InputError, match="needs an `out`"):
+    with pytest.raises(gg.errors.InputError, match="needs one result, and an `out`"):
         np.sin(x, where=X[:, 0] > 1)
+
+
+def test_what_does_not_fit_is_not_written() -> None:
+    t = gg.zeros(2, dtype=int)
+    for operand in (0.5, np.array([0.5])):
+        with pytest.raises(gg.errors.DTypeError, match="do not fit into a tensor of int64"):
+            np.add.at(t, [0], operand)
+        with pytest.raises(gg.errors.DTypeError, match="do not fit into a tensor of int64"):
+            np.multiply.at(t, [0], operand)
+    small = gg.zeros(2, dtype=np.uint8)
+    np.add.at(small, [0, 0], 1)
+    assert (t.tolist(), small.tolist()) == ([0, 0], [2, 0])
+    with pytest.raises(gg.errors.InputError, match="one result"):
+        np.modf(gg.ones(2), where=[True, False], out=(gg.zeros(2), gg.zeros(2)))
 
 
 def test_numbers_and_nothing() -> None:
