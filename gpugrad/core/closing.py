@@ -139,7 +139,8 @@ class _Job:
             backend.expect(program, self.extent, arrays, sinks)
 
     def inputs(self) -> list[Any]:
-        return [a.array for a in self.found.inputs]
+        inputs = self.found.inputs
+        return [inputs[n].array for n in self.plan.reads]
 
     def finish(self) -> Value:
         """The values are computed: say so. Nothing here can fail."""

@@ -64,7 +64,8 @@ def apply_to_many(
         device = parameters[0].device
         backend = device.backend
         places = {id(v): n for n, v in enumerate(parameters)}
-        order = [places.get(id(v)) for v in found.inputs]
+        read = [found.inputs[n] for n in plan.reads]
+        order = [places.get(id(v)) for v in read]
         in_place = backend.may_overwrite(plan.forward)
         answers: list[list[Value]] = []
         work = []
@@ -83,7 +84,7 @@ def apply_to_many(
                     new.append(values[k])
                 else:
                     new.append(held(backend.empty(shape, r.dtype), device, True))
-            arrays = [values[n].array if n is not None else v.array for n, v in zip(order, found.inputs, strict=True)]
+            arrays = [values[n].array if n is not None else v.array for n, v in zip(order, read, strict=True)]
             answers.append(new)
             work.append((shape, arrays, [Output(v.array) for v in new]))
         backend.run_many(plan.forward, found.scalars, work)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from ..base.modes import set_grad_enabled
 from .arithmetic import Adjoint, InPlace, Recorded
 from .closing import close
-from .nodes import Node, check_not_freed, reachable
+from .nodes import Node, check_not_freed, check_nothing_lost, reachable
 from .value import Value
 from .variable import Variable
 
@@ -20,6 +20,7 @@ def forward(roots: Sequence[Value], seeds: Mapping[Node, Value], recorded: bool)
     for v in roots:
         close(v)
     order = reachable([v.node for v in roots if v.node is not None])
+    check_nothing_lost(order, seeds)
     last = {t: node for node in order for t in node.targets}  # who reads a tangent last
     kept = {v.node for v in roots}
     tangents = {node: Adjoint(Variable(value)) for node, value in seeds.items()}

@@ -32,7 +32,7 @@ class Expression:
     """The size of a pending expression: its ops, and the buffers that it reads (by identity: pending ops hold them).
 
     Two expressions that meet in an op become one: the smaller then points to the larger, `into`. Counts are never too small.
-    limit: how many ops it may have. past: the ops that were cut off before it.
+    limit: how many ops it may have; 0 for one that is computed at once, since its op has no C text. past: the ops that were cut off before it.
 
     Of a small one, of FEW ops at most, only their number is known, which is not too small either.
     """
@@ -101,10 +101,15 @@ def grow(op: Op, args: tuple[Any, ...]) -> Value:
                 else:
                     e = _joined(e, other)
     if not plain:  # operands that are converted, or computed, are others
+        if op.alone and device.backend.dialect != "c":
+            raise errors.no_text(op.name, device)
         args = tuple([_operand(a, d, shape) for a, d in zip(args, inputs, strict=True)])
-        e, few = None, 1
+        e, few = Expression(0, set(), 0) if op.alone else None, 1
         for a in args:
             if type(a) is Value and a.op is not None:
+                if op.alone:
+                    close(a)
+                    continue
                 if type(a.expression) is int:
                     few += a.expression
                 else:
@@ -198,7 +203,7 @@ def _limit(v: Value, e: Expression) -> None:
     away as this one was from the last.
     """
     most_ops = config._fuse
-    if most_ops == 1:
+    if most_ops == 1 or e.limit == 0:
         close(v)
         return
     most_inputs = _most_inputs(v)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import operator
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..backends.protocol import ArraySpec, Output
@@ -88,7 +88,7 @@ class Node:
     """What every node of the tape has.
 
     shape, dtype, device: of its value, and so of the gradient that arrives. targets: the nodes that its gradients go to. hooks:
-    called with the gradient once it is known. slot: where `retain_grad` wants it kept. wants_masks: whether a mask that arrives
+    called with the gradient once it is known. freed: the numbers of the leaves that were below it, once it has let go of its targets. slot: where `retain_grad` wants it kept. wants_masks: whether a mask that arrives
     here can make a difference. made: its value, while somebody has it.
     label: the name that the user gave its value; scope: the module that made it. They are not there if there is none.
     """
@@ -114,7 +114,7 @@ class Node:
             self.scope = scope.path
         self.hooks: list[Hook] = []
         self.slot: Slot | None = None
-        self.freed = False
+        self.freed: Sequence[int] | None = None
         self.wants_masks = False
 
     def vjp(self, g: Any, into: Any) -> None:
@@ -127,9 +127,9 @@ class Node:
         """Where `v` stands among the interior nodes."""
         raise ValueError("no interior node")
 
-    def free(self) -> None:
-        """Let go of everything that was kept for backward."""
-        self.freed = True
+    def free(self, leaves: Sequence[int]) -> None:
+        """Let go of everything that was kept for backward, and of the targets. leaves: the numbers of those that may be below it."""
+        self.freed = leaves
         self.targets = ()
 
 
@@ -144,7 +144,7 @@ class Leaf(Node):
         self.slot = slot
         self.hooks = slot.hooks
 
-    def free(self) -> None:
+    def free(self, leaves: Sequence[int]) -> None:
         """A leaf keeps nothing and is never used up."""
 
 
@@ -257,8 +257,8 @@ class Region(Node):
         own = Result(self.find(v))
         return any(own in call.operands for call in self.plan.dag.calls)
 
-    def free(self) -> None:
-        super().free()
+    def free(self, leaves: Sequence[int]) -> None:
+        super().free(leaves)
         self.saved = {}
         self.outputs = []
 
@@ -365,7 +365,9 @@ class Structural(Node):
         return self.op.name
 
     def vjp(self, g: Any, into: Any) -> None:
-        self.send(g, [into(t) if t is not None else None for t in self.targets], into.arithmetic)
+        receivers = [into(t) if t is not None else None for t in self.targets]
+        if receivers.count(None) < len(receivers):  # or nobody asks beyond the gradient of this value itself
+            self.send(g, receivers, into.arithmetic)
 
     def send(self, g: Any, receivers: Sequence[Any], arithmetic: Any) -> None:
         """Run the rule of the op: each receiver that is not None gets the gradient of its input."""
@@ -380,8 +382,8 @@ class Structural(Node):
         inputs = tuple([None if a is None else arithmetic.variable(a) for a in self.inputs])
         return Call(self.shapes, inputs, None if self.output is None else arithmetic.output(self))
 
-    def free(self) -> None:
-        super().free()
+    def free(self, leaves: Sequence[int]) -> None:
+        super().free(leaves)
         self.inputs = ()
         self.output = None
 
@@ -398,10 +400,33 @@ def reachable(roots: Sequence[Node]) -> list[Node]:
     return sorted(seen, key=_BY_NUMBER)
 
 
+def leaves_of(order: Sequence[Node]) -> list[int]:
+    """The numbers of the leaves among nodes, and of those that were below the freed ones."""
+    found: list[int] = []
+    for node in order:
+        if type(node) is Leaf:
+            found.append(node.number)
+        elif node.freed is not None:
+            found.extend(node.freed)
+    return found
+
+
 def check_not_freed(node: Node) -> None:
     """Raise GraphError if what a pass needs of a node is gone."""
-    if node.freed:
+    if node.freed is not None:
         raise errors.GraphError(
             f"backward: the graph was already walked and freed (reached {node.name!r} a second time). Pass retain_graph=True to "
             f"the first backward, or compute the result again."
         )
+
+
+def check_nothing_lost(order: Sequence[Node], ends: Iterable[Node]) -> None:
+    """Raise GraphError if one of `ends` was below a node that has been freed: what went through that node is not known any more."""
+    freed = [node for node in order if node.freed is not None]
+    if not freed:
+        return
+    below = reachable(list(ends))
+    leaves = set(leaves_of(below))
+    for node in freed:
+        if not leaves.isdisjoint(node.freed or ()):
+            check_not_freed(node)

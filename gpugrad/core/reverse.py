@@ -13,7 +13,7 @@ from ..base import errors
 from ..base.modes import set_grad_enabled
 from .arithmetic import Accumulator, Adjoint, Arithmetic, InPlace, Recorded
 from .closing import LOCK, absorbing, close
-from .nodes import Leaf, Node, Part, Progress, Region, Slot, check_not_freed, reachable
+from .nodes import Leaf, Node, Part, Progress, Region, Slot, check_not_freed, check_nothing_lost, leaves_of, reachable
 from .value import Value
 from .variable import Variable
 
@@ -24,6 +24,7 @@ def reverse(roots: Sequence[tuple[Node, Adjoint]], gradients: Gradients, retain:
     """Take the nodes below the roots, newest first; each sends what has arrived at it on to its targets."""
     order = reachable([node for node, _ in roots])
     gradients.prepare(order)
+    below = () if retain else leaves_of(order)
     for node, g in roots:
         to = gradients(node)
         if to is not None:
@@ -42,11 +43,11 @@ def reverse(roots: Sequence[tuple[Node, Adjoint]], gradients: Gradients, retain:
             if arrived is not None:
                 node.vjp(gradients.shown(node, arrived), gradients)
             if not retain:
-                node.free()
+                node.free(below)
     except MemoryError:
         if not retain:
             for node in (*order, *gradients.accumulators):  # what was kept for this pass is memory, too
-                node.free()
+                node.free(below)
             gradients.accumulators.clear()
         raise
     gradients.deliver(leaves)
@@ -90,6 +91,7 @@ class Gradients:
             self.slots = [n.slot for n in order if n.slot is not None]
             return
         ends = {w.node for w in self.wanted} | {w.interior[0] for w in self.wanted if w.interior is not None}
+        check_nothing_lost(order, [n for n in ends if n is not None])
         needed = self.needed
         for node in order:
             if node in ends or any(t in needed for t in node.targets):

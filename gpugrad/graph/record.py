@@ -53,7 +53,7 @@ class _Recorder:
             self.leaf(weakref.ref(value), value.shape, value.dtype, value.device, False, "")
             return
         for node in tape.reachable([value.node]):
-            if node.freed:
+            if node.freed is not None:
                 raise errors.GraphError(
                     f"the graph behind this tensor was freed by a backward (at {node.name!r}): look at it before, or keep it with "
                     f"y.backward(retain_graph=True)."

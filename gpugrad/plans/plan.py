@@ -149,10 +149,22 @@ class GradientRequest(NamedTuple):
 class Plan:
     """What a structure needs to run: a forward program, and gradient and tangent plans made when first asked for.
 
-    dag: what it was made from, which holds no value of any region. reached: the inputs that a gradient can flow to.
+    dag: what it was made from, which holds no value of any region. reached: the inputs that a gradient can flow to. reads: the inputs that
+    the forward program reads, in its order (the body of a compound op may read them in another than that of the call).
     """
 
-    __slots__ = ("_backward", "_needs", "_nonlinear", "_tangent", "_usual", "dag", "expected", "forward", "reached")
+    __slots__ = (
+        "_backward",
+        "_needs",
+        "_nonlinear",
+        "_tangent",
+        "_usual",
+        "dag",
+        "expected",
+        "forward",
+        "reached",
+        "reads",
+    )
 
     def __init__(self, dag: Dag) -> None:
         self.dag = dag
@@ -166,6 +178,7 @@ class Plan:
         below = _differentiable(roots)
         self.reached = tuple(n for n, s in enumerate(inputs) if s in below)
         self.forward = lower(roots, named(inputs), len(dag.scalars))
+        self.reads = tuple(s.index for s in self.forward.sources)
 
     def backward(self, request: GradientRequest) -> GradientPlan:
         found = self._backward.get(request)

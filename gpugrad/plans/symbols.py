@@ -113,6 +113,10 @@ class Graph:
                 s.grad = False
         return result
 
+    def real(self, s: Sym) -> Sym:
+        """A Python integer that a rule writes as the real number it means: the reciprocal of 2 is not 0."""
+        return self.const(float(s.data)) if s.kind == "const" and type(s.data) is int else s
+
     def convert(self, s: Sym, dtype: DType) -> Sym:
         """`s` in another dtype (itself if it has it already)."""
         if s.dtype == dtype:
@@ -138,6 +142,7 @@ class Graph:
         if folded is not None:
             return folded
         if all(a.weak for a in operands):  # arithmetic among Python numbers stays a Python number
+            operands = [self.real(a) for a in operands]
             kind = bool if op.loop((float,) * op.arity).output == BOOL else promoted_weak(operands)
             return Sym(self, "op", None, kind, False, op, tuple(operands))
         if op is ew.where and operands[1].weak and operands[2].weak:
@@ -224,8 +229,11 @@ class Adjoint:
         self.value = value
         self.mask = mask
 
-    def through(self, partial: Any) -> Adjoint | None:
-        """The contribution of local gradient times what has arrived; None where the partial is the number 0."""
+    def through(self, partial: Any, dtype: DType) -> Adjoint | None:
+        """The contribution of local gradient times what has arrived; None where the partial is the number 0.
+
+        dtype: that of the op's result, for a choice between two numbers.
+        """
         graph, mask, factor = self.value.graph, self.mask, partial
         if isinstance(partial, Masked):
             mask, factor = partial
@@ -237,11 +245,11 @@ class Adjoint:
                 return None
             value = graph.apply(ew.multiply, (self.value, partial))
             if self.mask is not None and partial.kind != "const":
-                value = graph.apply(ew.where, (self.mask, value, 0))
+                value = graph.apply(ew.where, (self.mask, value, 0), dtype)
             return Adjoint(value, self.mask)
         if self.mask is not None:
             mask = graph.apply(ew.logical_and, (mask, self.mask))
-        return Adjoint(graph.apply(ew.where, (mask, graph.apply(ew.multiply, (self.value, factor)), 0)), mask)
+        return Adjoint(graph.apply(ew.where, (mask, graph.apply(ew.multiply, (self.value, factor)), 0), dtype), mask)
 
     def plus(self, other: Adjoint) -> Adjoint:
         graph = self.value.graph
@@ -282,7 +290,7 @@ def reverse(seeds: Mapping[Sym, Adjoint], wanted: Iterable[Sym]) -> dict[Sym, Ad
         for a, p in zip(s.args, graph.partials(s, s.dtype), strict=True):
             if not a.grad or a not in needed:
                 continue
-            contribution = adjoint.through(p)
+            contribution = adjoint.through(p, s.dtype)
             if contribution is None:
                 continue
             contribution = contribution.to(a.dtype)
@@ -302,7 +310,7 @@ def forward(roots: Sequence[Sym], tangents: Mapping[Sym, Adjoint]) -> list[Adjoi
         if s in found or s.kind != "op" or not s.grad or not any(a in found for a in s.args):
             continue
         for a, p in zip(s.args, graph.partials(s, s.dtype), strict=True):
-            contribution = found[a].through(p) if a in found else None
+            contribution = found[a].through(p, s.dtype) if a in found else None
             if contribution is not None:
                 contribution = contribution.to(s.dtype)
                 found[s] = found[s].plus(contribution) if s in found else contribution

@@ -173,8 +173,8 @@ class _Node(Structural):
     __slots__ = ("rule",)
     rule: _Rule
 
-    def free(self) -> None:
-        super().free()
+    def free(self, leaves: Sequence[int]) -> None:
+        super().free(leaves)
         self.rule.kept = None
         self.rule.values = []
 

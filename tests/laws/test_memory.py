@@ -42,7 +42,7 @@ def test_kept_values_go_as_soon_as_they_were_used(fused: None) -> None:
     h = gg.exp(x) @ x
     node = h._value.node
     h.sum().backward()
-    assert node.freed
+    assert node.freed is not None
     assert node.inputs == ()
 
 

@@ -7,6 +7,7 @@ read for the last time.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from ...base.dtypes import DType, is_bfloat16
 from ...ops import elementwise as ew
+from ...ops.op import TABLE
 from ...plans.dag import Input
 from ...plans.program import Instruction, Operand, Program, Temp
 
@@ -24,6 +26,9 @@ _NUMBERS = {
     "less_equal": "({} <= {})", "greater_equal": "({} >= {})",
     "logical_and": "({} and {})", "logical_or": "({} or {})", "logical_not": "(not {})", "where": "({1} if {0} else {2})",
 }  # fmt: skip
+
+
+_REGISTER = re.compile(r"[isotn]\d+|float|plan|and|or|not|if|else")  # and what else the text says
 
 
 class Code(NamedTuple):
@@ -75,10 +80,9 @@ class _Writer:
         if isinstance(i.dtype, np.dtype):
             self._array(n, i)
             return
-        self.namespace[i.op.name] = i.op.numpy
         given = [self._text(a) for a in i.args]
-        known = _NUMBERS.get(i.op.name)
-        number = known.format(*given) if known else f"float({i.op.name}({', '.join(given)}))"
+        known = _NUMBERS.get(i.op.name) if TABLE.get(i.op.name) is i.op else None  # a user's op may have its name
+        number = known.format(*given) if known else f"float({self._named(i.op.name, i.op.numpy)}({', '.join(given)}))"
         self._where[Temp(i.out)] = f"n{i.out}"
         self.lines.append(f"n{i.out} = {number}")
 
@@ -100,11 +104,18 @@ class _Writer:
         dying = self._dying(n, i.args)
         register = self._direct.get(Temp(i.out)) or self._taken_over(i, given, dying) or self._new(i.dtype)
         self._where[Temp(i.out)] = register
-        name, self.namespace[name] = (i.op.name, i.op.numpy) if i.op is not ew.where else ("where", _where)
+        name = self._named(i.op.name, i.op.numpy if i.op is not ew.where else _where)
         self.lines.append(f"{name}({', '.join(given)}, {'out=' if i.op.is_ufunc else ''}{register})")
         for r in [*dying, filled]:
             if r and r != register:
                 self._free.setdefault(self._dtype(r), []).append(r)
+
+    def _named(self, name: str, function: Any) -> str:
+        """The name that a function has in the text: its own, unless that is a register's or another function's."""
+        name = re.sub(r"\W", "_", name)
+        while _REGISTER.fullmatch(name) or self.namespace.setdefault(name, function) is not function:
+            name += "_"
+        return name
 
     def _given(self, i: Instruction) -> list[str]:
         """The operands. A Python number beside bfloat16 is one of its kind: NumPy would compute in float32."""
