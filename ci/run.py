@@ -59,7 +59,17 @@ def wheel() -> None:
         names = zipfile.ZipFile(path).namelist()
         tops = {n.split("/")[0] for n in names if ".dist-info" not in n}
         assert tops == {"gpugrad"}, tops
-        texts = ("prelude.h", "host.h", "layout.h", "sums.h", "host.cpp", "cuda.cuh", "reduce.cuh", "scan.cuh")
+        texts = (
+            "prelude.h",
+            "host.h",
+            "layout.h",
+            "sums.h",
+            "host.cpp",
+            "cuda.cuh",
+            "reduce.cuh",
+            "scan.cuh",
+            "special.h",
+        )
         assert {f"gpugrad/kernels/{name}" for name in texts} <= set(names)
         assert {"gpugrad/py.typed", "gpugrad/graph/page.html"} <= set(names)
         stubs = {f"gpugrad/{p.relative_to(ROOT / 'gpugrad').as_posix()}" for p in (ROOT / "gpugrad").rglob("*.pyi")}

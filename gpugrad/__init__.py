@@ -10,6 +10,9 @@ Write NumPy, get gradients; long chains of small operations run as a few large k
 tensor([ 1.08060461, -2.61457448], device='cpu')
 """
 
+import importlib
+from typing import TYPE_CHECKING
+
 from . import autograd, debug, functions, graph, linalg, nn, optim, random
 from .arguments import wait
 from .backends.cpu.pool import memory
@@ -25,7 +28,14 @@ from .transforms.custom import custom_jvp, custom_vjp
 from .transforms.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .transforms.stationary import StationaryPoint, stationary_point
 
+if TYPE_CHECKING:
+    from . import numpy as numpy
+    from . import scipy as scipy
+    from . import testing as testing
+
 __version__ = "0.1.0"
+
+_LATER = ("numpy", "scipy", "testing")
 
 __all__ = [
     "Device", "StationaryPoint", "Tensor", "autograd", "config", "custom_jvp", "custom_vjp", "debug", "device", "enable_grad", "errors", "explain", "get_device", "grad",
@@ -35,5 +45,14 @@ __all__ = [
 __all__ += functions.__all__
 
 
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Packages that are imported when they are first used."""
+        if name in _LATER:
+            return importlib.import_module(f"gpugrad.{name}")
+        raise AttributeError(f"module 'gpugrad' has no attribute {name!r}")
+
+
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_LATER])

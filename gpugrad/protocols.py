@@ -14,7 +14,8 @@ from .base import errors
 from .coerce import on_host
 from .core.variable import Variable
 from .interop import Leaving
-from .ops.op import NAMES
+from .ops.op import NAMES, SPECIAL
+from .ops.special import of_scipy
 
 # NumPy's function: gpugrad's, entered where that is defined.
 UFUNCS: dict[Any, Callable[..., Any]] = {}
@@ -57,6 +58,10 @@ class Protocols(Leaving):
         out = kwargs.pop("out", None)
         kwargs = {k: v for k, v in kwargs.items() if not any(v is usual for usual in _USUAL.get(k, ()))}
         ours, name = UFUNCS.get(ufunc), ufunc.__name__
+        if ours is None:
+            ours = of_scipy(ufunc)
+            if ours is not None:
+                UFUNCS[ufunc] = ours
         if method == "reduce":
             kwargs = {"axis": 0 if np.ndim(inputs[0]) else None} | kwargs
             if kwargs["axis"] == 0 and not np.ndim(inputs[0]):  # NumPy takes it for the axes of a number
@@ -107,7 +112,7 @@ class Protocols(Leaving):
     def __cupy_override_elementwise_kernel__(self, kernel: Any, *args: Any, **kwargs: Any) -> Any:
         """What CuPy calls when one of its functions is given a tensor."""
         name = getattr(kernel, "name", str(kernel)).removeprefix("cupy_").removeprefix("cupyx_scipy_special_")
-        op = NAMES.get(name)
+        op = NAMES.get(name) or SPECIAL.get(name)
         if kwargs or op is None or len(args) != op.arity:
             detail = f" with {', '.join(f'{k}=' for k in sorted(kwargs))}" if kwargs else ""
             raise errors.function_refused(f"cupy.{name}{detail}", False)

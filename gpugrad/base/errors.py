@@ -188,6 +188,20 @@ def write_shape(op: str, given: Shape, expected: Shape) -> ShapeError:
     return ShapeError(f"{op}: a value of shape {given} cannot be written to a tensor (or part) of shape {expected}.")
 
 
+def no_text(op: str, device: object) -> DeviceError:
+    return DeviceError(
+        f"{op} runs on the CPU alone, since it has no C text, and an operand is on {device}. Move that to the CPU for it, "
+        f"x.cpu(), and the result back, y.to({str(device)!r}): the gradient follows."
+    )
+
+
+def no_derivative(function: str, operand: str) -> GraphError:
+    return GraphError(
+        f"{function}: its derivative in {operand!r} is not known to gpugrad, and {operand!r} requires grad. Give it one of your own with "
+        f"gg.custom_jvp, or pass {operand}.detach() if it is meant to be a constant."
+    )
+
+
 def gradient_lost(what: str, exit: str) -> GraphError:
     return GraphError(
         f"{what} of a tensor that requires grad would lose its gradient. To keep it, stay with tensors: np.sin or gg.sin instead of "

@@ -42,6 +42,9 @@ def missing(program: Program) -> str:
     for d in (*program.input_dtypes, *program.dtypes, *(i.dtype for i in program.instructions)):
         if isinstance(d, np.dtype) and not is_compiled(d):
             return f"{d.str if not d.isnative else d.name} is not among the dtypes of compiled kernels"
+    for op in {i.op for i in program.instructions}:
+        if not op.c:
+            return f"{op.name} has no C text"
     return ""
 
 
@@ -133,7 +136,7 @@ def _literal(value: Any) -> str:
 # ------------------------------------------------------------------------------------------------- the prelude
 
 _DEFINES = re.compile(
-    r"^GG_(?:DEVICE|FN) [\w<>,:*& ]*?\b(gg_\w+)\(|^GG_(?:LIBM|EXACT)_\d\((\w+),|\bstruct (?:alignas\(.*\) )?(\w+)|^ *#define (\w+)"
+    r"^(?:template <int N> )?GG_(?:DEVICE|FN) [\w<>,:*& ]*?\b(gg_\w+)\(|^GG_(?:LIBM|EXACT)_\d\((\w+),|\bstruct (?:alignas\(.*\) )?(\w+)|^ *#define (\w+)"
     r"|^typedef \w[\w ]* (\w+)(?: __attribute__.*)?;|template <typename To, typename From> GG_DEVICE To (gg_cast)",
     re.MULTILINE,
 )
@@ -154,7 +157,7 @@ def _paragraphs(file: str) -> list[tuple[str, frozenset[str], frozenset[str]]]:
 
 def prelude(text: str, *more: str) -> str:
     """The paragraphs that a text needs, in their order: of the prelude, and of `more` files of `kernels/` after it."""
-    paragraphs = [p for file in ("prelude.h", *more) for p in _paragraphs(file)]
+    paragraphs = [p for file in ("prelude.h", "special.h", *more) for p in _paragraphs(file)]
     words = set(_WORD.findall(text))
     kept: set[int] = set()
     changed = True

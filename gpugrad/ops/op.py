@@ -67,10 +67,11 @@ class Op(Primitive):
 
     What it is.
     name, params: as users write it; aliases: other names that NumPy or CuPy have for it; defaults: of parameters that may be left out.
-    public: a function of the library. c: its text in C and CUDA, `{0}` being the first operand.
+    public: a function of the library. home: the package of its function if not `gpugrad` itself, such as "special". c: its text in C and CUDA, `{0}` being the first operand.
     partials: a function of (*inputs, output) that returns one partial per input; None where there is no derivative.
     body: for a compound op, the same value written in other ops. numpy: a function taking (*inputs, out).
     types: the ufunc whose dtype rules hold, or a function of the operand types. casts: it does nothing but convert.
+    constants: the operands, by number, in which no derivative is known: they may not require grad.
     exact: correctly rounded, so that its bits do not depend on the memory layout of its operands.
 
     How it is written.
@@ -80,7 +81,7 @@ class Op(Primitive):
     How it is tested.
     domain: the interval(s) on which it is sampled; edges: points to test where it is smooth; kinks: where it is not.
     reference, jax: who else computes it, and who else knows its derivative: a dotted name, "scipy.special.erf", or an expression in the
-    parameters; the functions of its name in NumPy and JAX if not given.
+    parameters; the functions of its name in NumPy and JAX if not given. An empty jax: it does not.
     tolerance: the error, in units of the dtype's eps, that it may have near a zero of its own that is no zero of an operand.
     naturals: operands that may not be negative where all are integers. any_zero: which of the two zeros it returns is not said.
     """
@@ -101,6 +102,8 @@ class Op(Primitive):
         edges: tuple[Any, ...] = (),
         kinks: tuple[Any, ...] = (),
         public: bool = True,
+        home: str = "",
+        constants: tuple[int, ...] = (),
         casts: bool = False,
         defaults: Mapping[str, float] | None = None,
         aliases: tuple[str, ...] = (),
@@ -108,7 +111,7 @@ class Op(Primitive):
         binding: int = 0,
         latex: str = "",
         reference: str = "",
-        jax: str = "",
+        jax: str | None = None,
         tolerance: float = 0.0,
         naturals: tuple[int, ...] = (),
         any_zero: bool = False,
@@ -126,7 +129,10 @@ class Op(Primitive):
         self.domains = domain if isinstance(domain[0], tuple) else (domain,) * self.arity
         self.edges = edges
         self.kinks = kinks
-        self.public = public
+        self.public = public and not home
+        self.home = home
+        self.constants = constants
+        self.alone = not c and body is None and not casts  # without C text it is not fused
         self.casts = casts
         self.defaults = dict(defaults or {})
         self.aliases = aliases
@@ -134,7 +140,7 @@ class Op(Primitive):
         self.binding = binding
         self.latex = latex
         self.reference = reference or f"numpy.{name}"
-        self.jax = jax or f"jax.numpy.{name}"
+        self.jax = f"jax.numpy.{name}" if jax is None else jax
         self.tolerance = tolerance
         self.naturals = naturals
         self.any_zero = any_zero
@@ -167,7 +173,9 @@ class Op(Primitive):
                 is_float(d) if t is float else isinstance(t, np.dtype) and t == d
                 for t, d in zip(types, found.inputs, strict=True)
             )
-            found = found._replace(plain=plain, carries=self.differentiable and is_float(found.output))
+            found = found._replace(
+                plain=plain and not self.alone, carries=self.differentiable and is_float(found.output)
+            )
             self.loops[types] = found
         return found
 
@@ -178,6 +186,12 @@ class Op(Primitive):
         except errors.DTypeError:
             return False
         return True
+
+    def check_constants(self, args: Sequence[Any]) -> None:
+        """Raise GraphError if an operand in which there is no derivative requires grad."""
+        for n in self.constants:
+            if getattr(args[n], "requires_grad", False):
+                raise errors.no_derivative(self.name, self.params[n])
 
     def conditions(self, dtype: DType) -> list[bool]:
         """Which of its operands are taken as booleans, though all are given in this dtype."""
@@ -241,11 +255,17 @@ def evaluate(op: Op, args: Sequence[Any]) -> Any:
     return out
 
 
-TABLE: dict[str, Op] = {}
+TABLE: dict[str, Op] = {}  # those of the library itself
 NAMES: dict[str, Op] = {}  # those of the table, by every name that they have
+SPECIAL: dict[
+    str, Op
+] = {}  # the special functions, by their names in SciPy; what it has not as a function begins with _
 
 
 def _register(op: Op) -> Op:
+    if op.home:
+        SPECIAL.update(dict.fromkeys((op.name, *op.aliases), op))
+        return op
     TABLE[op.name] = op
     NAMES.update(dict.fromkeys((op.name, *op.aliases), op))
     return op

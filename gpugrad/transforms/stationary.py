@@ -98,7 +98,7 @@ def _lanczos(f: Callable[[Any], Any], at: Tensor, limit: float) -> tuple[tuple[f
     try:
         from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
     except ImportError:
-        raise errors.missing_extra(f"stationary_point of more than {DENSE} variables", "scipy", "stationary") from None
+        raise errors.missing_extra(f"stationary_point of more than {DENSE} variables", "scipy", "scipy") from None
 
     def product(v: Any) -> Any:
         direction = tensor(v.reshape(at.shape), at.dtype, at.device)

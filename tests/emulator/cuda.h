@@ -14,6 +14,8 @@ GG_C_1(exp) GG_C_1(exp2) GG_C_1(expm1) GG_C_1(log) GG_C_1(log2) GG_C_1(log10) GG
 GG_C_1(sin) GG_C_1(cos) GG_C_1(tan) GG_C_1(asin) GG_C_1(acos) GG_C_1(atan)
 GG_C_1(sinh) GG_C_1(cosh) GG_C_1(tanh) GG_C_1(asinh) GG_C_1(acosh) GG_C_1(atanh)
 GG_C_1(erf) GG_C_1(cbrt) GG_C_1(sqrt) GG_C_1(floor) GG_C_1(ceil) GG_C_1(trunc) GG_C_1(rint) GG_C_1(fabs)
+GG_C_1(erfc) GG_C_1(lgamma) GG_C_1(tgamma) GG_C_1(j0) GG_C_1(j1) GG_C_1(y0) GG_C_1(y1)
+extern "C" double jn(int, double) noexcept, yn(int, double) noexcept, fma(double, double, double) noexcept;
 GG_C_2(hypot) GG_C_2(atan2) GG_C_2(pow) GG_C_2(fmod) GG_C_2(copysign)
 
 #define __CUDACC__ 1

@@ -19,6 +19,7 @@ from helpers import ROOT
 from gpugrad.functions import table
 from gpugrad.functions.face import PUBLIC
 from gpugrad.methods import Methods
+from gpugrad.scipy import special_table
 
 IMPORTS = {
     "Sequence": "from collections.abc import Sequence",
@@ -66,6 +67,13 @@ def stubs() -> dict[str, str]:
         "functions/table.pyi": stub(
             "The elementwise functions.", [f"def {n}{signature(f)}: ..." for n, f in sorted(made.items())]
         ),
+        "scipy/special_table.pyi": stub(
+            "The elementwise special functions.",
+            [
+                "FUNCTIONS: dict[str, Any]",
+                *(f"def {n}{signature(f)}: ..." for n, f in sorted(special_table.FUNCTIONS.items())),
+            ],
+        ),
         "functions/__init__.pyi": stub("The public functions.", [*exports, "", "__all__ = [", *names, "]"]),
         "methods.pyi": stub(
             "The methods of tensors that are functions.",
@@ -74,7 +82,9 @@ def stubs() -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("path", ["functions/table.pyi", "functions/__init__.pyi", "methods.pyi"])
+@pytest.mark.parametrize(
+    "path", ["functions/table.pyi", "scipy/special_table.pyi", "functions/__init__.pyi", "methods.pyi"]
+)
 def test_stubs_have_not_drifted(path: str) -> None:
     made = stubs()
     assert (ROOT / "gpugrad" / path).read_text() == made[path], "run python tests/functions/test_stubs.py to keep it"

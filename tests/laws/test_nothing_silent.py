@@ -11,9 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import leaf
+import scipy.special
+from helpers import call, leaf
 
 import gpugrad as gg
+from gpugrad.ops import elementwise as ew
+from gpugrad.ops.op import Op, same_float
+from gpugrad.scipy.special import inv_boxcox
 
 # ---------------------------------------------------------------------------------------- a gradient is not lost
 
@@ -376,3 +380,50 @@ def test_masks_of_pandas() -> None:
     x[series > 2] = 9.0
     assert x.tolist() == [0, 1, 9]
     assert x[pandas.Index([0, 2])].tolist() == [0, 9]
+
+
+def test_a_gradient_through_a_freed_part_is_an_error_whoever_asks() -> None:
+    """A node that has been freed knows its targets no more: what was behind it must not look like zero."""
+    for make in (gg.exp, lambda a: gg.exp(a).reshape(2, 1)):
+        a, b = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+        shared = make(a * b)
+        gg.wait(shared)
+        first, second = (shared * 2).sum(), (shared * shared + b.sum()).sum()
+        gg.autograd.grad(first, a)
+        for ask in (
+            lambda y=second, a=a: gg.autograd.grad(y, a, allow_unused=True),
+            lambda y=second, b=b: gg.autograd.grad(y, b, allow_unused=True),  # of which a part would be there
+            lambda y=second, b=b: y.backward(inputs=[b]),
+            lambda y=second: y.backward(),
+        ):
+            with pytest.raises(gg.errors.GraphError, match="already walked and freed"):
+                ask()
+        c = leaf(1.0)
+        (g,) = gg.autograd.grad((shared * c).sum(), c)  # which was not behind it
+        np.testing.assert_allclose(g.numpy(), shared.detach().numpy().sum())
+
+
+def test_an_intermediate_behind_a_freed_part_is_an_error() -> None:
+    a = leaf([1.0, 2.0])
+    h = gg.exp(a).reshape(2, 1)
+    y = gg.sin(h).reshape(2)
+    z = y * y
+    gg.autograd.grad(y.sum(), h)
+    with pytest.raises(gg.errors.GraphError, match="already walked and freed"):
+        gg.autograd.grad(z.sum(), h, allow_unused=True)
+
+
+def test_a_compound_op_reads_its_operands_in_any_order() -> None:
+    """The body of a row may read the second operand first, or divide by a Python integer."""
+    x, n = leaf([0.5, 1.0, 2.0]), leaf([1.0, 2.0, 3.0])
+    y = inv_boxcox(x, n)
+    y.sum().backward()
+    np.testing.assert_allclose(y.detach().numpy(), scipy.special.inv_boxcox([0.5, 1.0, 2.0], [1.0, 2.0, 3.0]))
+    np.testing.assert_allclose(x.grad.numpy(), y.detach().numpy() ** (1 - n.detach().numpy()))
+    z = leaf([0.01, 0.5])
+    call(Op("half", ("x",), body=_halves, types=same_float), z).sum().backward()
+    assert z.grad.tolist() == [0.5, 3]
+
+
+def _halves(x):
+    return ew.where(ew.absolute(x) < 0.05, x / 2, 3 * x)
