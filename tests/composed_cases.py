@@ -42,6 +42,13 @@ def square(m, x):
     return m.matmul(x, x.T)
 
 
+def _windows(m):
+    """The function where NumPy has it."""
+    return (
+        np.lib.stride_tricks.sliding_window_view if m is np or m.__name__.startswith("jax") else m.sliding_window_view
+    )
+
+
 METHODS = [
     "linear", "interpolated_inverted_cdf", "hazen", "weibull", "median_unbiased", "normal_unbiased", "inverted_cdf",
     "averaged_inverted_cdf", "closest_observation", "lower", "higher", "midpoint", "nearest",
@@ -100,6 +107,9 @@ COMPOSED: list[tuple[str, Callable, Callable | None, list[np.ndarray]]] = [
     ("broadcast_arrays", lambda m, x, y: m.broadcast_arrays(x, y)[0] * m.broadcast_arrays(x, y)[1], None, [a(2, 3), a(3)]),
     ("meshgrid", lambda m, x, y: m.meshgrid(x, y)[0] * m.meshgrid(x, y)[1], None, [a(2), a(3)]),
     ("meshgrid sparse", lambda m, x: m.meshgrid(x, np.ones(3), indexing="ij", sparse=True)[0], None, [a(2)]),
+    ("sliding windows", lambda m, x: _windows(m)(x, 3), lambda x: _windows(np)(x, 3), [a(5)]),
+    ("sliding windows of two axes", lambda m, x: _windows(m)(x, (2, 3)), lambda x: _windows(np)(x, (2, 3)), [a(3, 4)]),
+    ("sliding windows twice", lambda m, x: _windows(m)(x, (2, 2), axis=(0, 0)), lambda x: _windows(np)(x, (2, 2), axis=(0, 0)), [a(5, 2)]),
     ("fliplr", lambda m, x: m.fliplr(x), None, [a(2, 3)]),
     ("flipud", lambda m, x: m.flipud(x), None, [a(2, 3)]),
     *[(f"rot90 {k}", lambda m, x, k=k: m.rot90(x, k), None, [a(2, 3)]) for k in range(4)],

@@ -19,6 +19,7 @@ from . import (
     statistics,
     table,
     ufunc_methods,
+    windows,
 )
 from .face import PUBLIC
 

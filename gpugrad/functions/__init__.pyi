@@ -291,6 +291,7 @@ from .table import subtract as subtract
 from .table import tan as tan
 from .table import tanh as tanh
 from .table import trunc as trunc
+from .windows import sliding_window_view as sliding_window_view
 
 __all__ = [
     "abs",
@@ -537,6 +538,7 @@ __all__ = [
     "sin",
     "sinc",
     "sinh",
+    "sliding_window_view",
     "softmax",
     "softplus",
     "sort",

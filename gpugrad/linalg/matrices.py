@@ -19,6 +19,7 @@ from ..functions.matrices import matrix_transpose, vecdot
 from ..functions.shaping import broadcast_to, expand_dims, moveaxis, ravel, reshape, squeeze, swapaxes, transpose
 from ..ops import elementwise as ew
 from ..ops import linear_algebra as rows
+from ..ops import matrix_functions
 from ..tensor import Tensor
 from .face import as_dtype, floats, public, square
 from .factors import svdvals
@@ -65,7 +66,8 @@ def inv(a: Any) -> Tensor:
 def det(a: Any) -> Tensor:
     """The determinant of square matrices.
 
-    Gradient: det(a) * inv(a).T, times the upstream one. A backward through the determinant of a singular matrix raises LinAlgError.
+    Gradient: the cofactors, det(a) * inv(a).T, times the upstream one; of a singular matrix they are found by its singular values, up to
+    derivatives of order 2.
 
     >>> import gpugrad as gg
     >>> gg.linalg.det([[2.0, 1.0], [0.0, 4.0]])
@@ -73,7 +75,10 @@ def det(a: Any) -> Tensor:
     """
     (a,), out = floats(a)
     square("det", a)
-    return as_dtype(rows.det(a), out)
+    y: Tensor = rows.det(a)
+    if a.requires_grad and bool((y.detach() == 0).any()):  # where there is no inverse
+        y = matrix_functions.singular_det(a)
+    return as_dtype(y, out)
 
 
 class SlogdetResult(NamedTuple):

@@ -1,0 +1,110 @@
+"""Distributions against SciPy, inside, at the ends and outside of their support; gradients against differences."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.stats
+
+import gpugrad as gg
+from gpugrad.scipy import stats
+from gpugrad.testing import check_grads
+
+R = np.random.default_rng(9)
+CONTINUOUS = {
+    "norm": (), "halfnorm": (), "lognorm": (0.7,), "expon": (), "gamma": (2.3,), "chi2": (3.2,), "invgamma": (2.5,), "weibull_min": (1.7,),
+    "pareto": (2.6,), "beta": (2.3, 1.4), "uniform": (), "t": (3.5,), "f": (3.0, 5.0), "laplace": (), "cauchy": (), "logistic": (),
+}  # fmt: skip
+DISCRETE = {"poisson": (2.3,), "binom": (7, 0.3), "bernoulli": (0.3,), "geom": (0.3,), "nbinom": (2.5, 0.4)}
+X = np.concatenate([R.standard_normal(9) * 2, [0, 1, 2, -1, np.inf, -np.inf, np.nan, 30, -30, 1.5, 0.3]])
+Q = np.array([0, 0.1, 0.5, 0.9, 1, 1.5, -1, 0.25])
+K = np.array([-1, 0, 1, 2, 3, 5, 7, 8, 20, 1.5, np.nan])
+
+
+def check_values(name: str, method: str, x: np.ndarray, *args: float) -> None:
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = getattr(getattr(scipy.stats, name), method)(x, *args)
+    got = getattr(getattr(stats, name), method)(x, *args).numpy()
+    np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12, err_msg=f"{name}.{method}{args}")
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_continuous(name: str) -> None:
+    shapes = CONTINUOUS[name]
+    for rest in ((), (0.3, 1.7)):
+        for method in ("logpdf", "pdf", "cdf", "sf", "logcdf", "logsf"):
+            check_values(name, method, X, *shapes, *rest)
+        for method in ("ppf", "isf"):
+            check_values(name, method, Q, *shapes, *rest)
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_gradients_of_continuous(name: str) -> None:
+    shapes, d = CONTINUOUS[name], getattr(stats, name)
+    z = R.uniform(1.5, 2.5, 4) if name == "pareto" else R.uniform(0.2, 0.8, 4)
+    check_grads(
+        lambda x, loc, scale, *s: d.logpdf(x, *s, loc=loc, scale=scale),
+        [z, np.array(-0.1), np.array(1.2), *map(np.array, shapes)],
+        order=2,
+    )
+    check_grads(lambda x, loc, scale: d.cdf(x, *shapes, loc, scale), [z, np.array(-0.1), np.array(1.2)], order=2)
+    check_grads(lambda q: d.ppf(q, *shapes), [np.array([0.2, 0.6])], order=2)
+
+
+@pytest.mark.parametrize("name", DISCRETE)
+def test_discrete(name: str) -> None:
+    shapes, d = DISCRETE[name], getattr(stats, name)
+    for rest in ((), (1,)):
+        for method in ("logpmf", "pmf", "cdf", "sf", "logcdf", "logsf"):
+            check_values(name, method, K, *shapes, *rest)
+    k = np.array([0, 1] if name == "bernoulli" else [1, 2, 3])
+    check_grads(lambda p: d.logpmf(k, *shapes[:-1], p), [np.array(shapes[-1])], order=2)
+
+
+def test_multivariate() -> None:
+    a = R.standard_normal((3, 3))
+    cov, x, mean = a @ a.T + np.eye(3), R.standard_normal((5, 3)), R.standard_normal(3)
+    ours, theirs = stats.multivariate_normal, scipy.stats.multivariate_normal
+    for args in ((x, mean, cov), (x[0], mean, cov), (x, mean, 2.0), (x, mean, np.array([1.0, 2, 3])), (x[:, 0],)):
+        np.testing.assert_allclose(ours.logpdf(*args).numpy(), theirs.logpdf(*args), rtol=1e-12)
+        np.testing.assert_allclose(ours.pdf(*args).numpy(), theirs.pdf(*args), rtol=1e-12)
+    np.testing.assert_allclose(ours.entropy(mean, cov).item(), theirs.entropy(mean, cov))
+    check_grads(lambda x, m, a: ours.logpdf(x, m, a @ a.T + np.eye(3)), [x, mean, a], order=2)
+    with pytest.raises(np.linalg.LinAlgError):
+        ours.logpdf(x, mean, -cov)
+    alpha = np.array([1.5, 2, 0.7])
+    q = R.dirichlet(alpha, 4).T
+    np.testing.assert_allclose(stats.dirichlet.logpdf(q, alpha).numpy(), scipy.stats.dirichlet.logpdf(q, alpha))
+    np.testing.assert_allclose(stats.dirichlet.logpdf(q[:2], alpha).numpy(), scipy.stats.dirichlet.logpdf(q, alpha))
+    check_grads(lambda a: stats.dirichlet.logpdf(q, a), [alpha], order=2)
+    counts, p = np.array([[1, 2, 3], [2, 2, 2], [1, 1, 1]]), np.array([0.2, 0.3, 0.5])
+    np.testing.assert_allclose(
+        stats.multinomial.logpmf(counts, 6, p).numpy(), scipy.stats.multinomial.logpmf(counts, 6, p)
+    )
+    check_grads(lambda p: stats.multinomial.logpmf(counts[:2], 6, p), [p], order=2)
+
+
+def test_dtypes_and_what_lies_outside() -> None:
+    x = gg.tensor([1.0, 2.0], dtype="float32")
+    assert stats.norm.logpdf(x, 0, 2.0).dtype == np.float32
+    assert stats.gamma.logpdf(x, 2, 0, 1).dtype == np.float32
+    assert stats.poisson.logpmf([1, 2], gg.tensor(2.0, dtype="float32")).dtype == np.float32
+    a = gg.tensor(2.0, requires_grad=True)
+    y = stats.gamma.pdf([-1.0, 1.0], a)
+    y.sum().backward()
+    assert y.tolist()[0] == 0
+    assert np.isfinite(a.grad.item())
+
+
+def test_errors_say_what_is_wrong() -> None:
+    for call, words in (
+        (lambda: stats.norm.pdf(1, 2, 3, 4), "at most 2 parameters, loc, scale"),
+        (lambda: stats.gamma.pdf(1), "needs a"),
+        (lambda: stats.norm.pdf(1, mu=3), "'mu' is no parameter"),
+        (lambda: stats.gamma.cdf(1.0, gg.tensor(2.0, requires_grad=True)), "derivative in 'a' is not known"),
+    ):
+        with pytest.raises((TypeError, gg.errors.GraphError), match=words):
+            call()
