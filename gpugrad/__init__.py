@@ -13,7 +13,7 @@ tensor([ 1.08060461, -2.61457448], device='cpu')
 import importlib
 from typing import TYPE_CHECKING
 
-from . import autograd, debug, functions, graph, linalg, nn, optim, random
+from . import autograd, debug, functions, graph, linalg, nn, numpy, optim, random
 from .arguments import wait
 from .backends.cpu.pool import memory
 from .backends.devices import Device, device, get_device, set_default_device
@@ -29,17 +29,16 @@ from .transforms.derivatives import grad, hessian, hvp, jacobian, jvp, value_and
 from .transforms.stationary import StationaryPoint, stationary_point
 
 if TYPE_CHECKING:
-    from . import numpy as numpy
     from . import scipy as scipy
     from . import testing as testing
 
 __version__ = "0.1.0"
 
-_LATER = ("numpy", "scipy", "testing")
+_LATER = ("scipy", "testing")
 
 __all__ = [
     "Device", "StationaryPoint", "Tensor", "autograd", "config", "custom_jvp", "custom_vjp", "debug", "device", "enable_grad", "errors", "explain", "get_device", "grad",
-    "graph", "hessian", "hvp", "jacobian", "jvp", "linalg", "load", "memory", "nn", "no_grad", "optim", "random", "save", "set_default_device",
+    "graph", "hessian", "hvp", "jacobian", "jvp", "linalg", "load", "memory", "nn", "no_grad", "numpy", "optim", "random", "save", "set_default_device",
     "set_grad_enabled", "stationary_point", "value_and_grad", "vjp", "wait",
 ]  # fmt: skip
 __all__ += functions.__all__

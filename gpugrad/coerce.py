@@ -14,9 +14,24 @@ from .core.closing import close
 from .core.value import Value, constant
 from .core.variable import Variable
 from .ops import structural
-from .ops.op import cast
+from .ops.op import Op, cast
 
 _REAL_KINDS = "biuf"
+
+
+class Wrapped(errors.DTypeError):
+    """An operand that holds arrays under names of axes, as xarray's do: it is to compute, and may hold the tensor."""
+
+    def __init__(self, wrapper: Any) -> None:
+        super().__init__(
+            f"{type(wrapper).__name__} has named axes and computes itself: use operators and NumPy's functions, or its array, a.data."
+        )
+        self.wrapper = wrapper
+
+    def compute(self, op: Any, args: Sequence[Any]) -> Any:
+        if type(op) is Op and op.is_ufunc:
+            return self.wrapper.__array_ufunc__(op.numpy, "__call__", *args)
+        raise errors.bad_type(op.name, str(self)) from None
 
 
 def operand(a: Any, device: Device) -> Value:
@@ -30,6 +45,8 @@ def operand(a: Any, device: Device) -> Value:
         return stacked(a, device)
     array = a if isinstance(a, np.ndarray) else device_array(a)
     if array is None:
+        if hasattr(a, "__array_ufunc__") and hasattr(a, "dims"):
+            raise Wrapped(a)
         array = as_array(a)
     elif array is not a or not isinstance(a, np.ndarray):
         where = device_of(array)

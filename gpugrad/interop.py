@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .base import errors
+from .base.frames import asking_library
 from .coerce import on_host
 from .core.closing import close
 from .core.variable import Variable
@@ -22,6 +23,7 @@ class Leaving(Variable):
 
     __slots__ = ("_exported",)
     __array_priority__ = 1000
+    __pandas_priority__ = 5000  # so that a series times a tensor is what a tensor times a series is: a tensor
 
     @property
     def requires_grad(self) -> bool:
@@ -74,6 +76,7 @@ class Leaving(Variable):
             raise errors.gradient_lost(
                 "making a NumPy array of it (np.asarray, a[i] = t, a function that takes no tensors)",
                 "t.detach().numpy()",
+                asking_library(),
             )
         if self.device.name.startswith("cuda"):
             raise errors.DTypeError(
@@ -89,6 +92,11 @@ class Leaving(Variable):
         if self.device.name.startswith("cuda"):
             return self.cupy().__dlpack__(**kwargs)
         array = self.numpy()
+        version = kwargs.get("max_version")
+        if (version is None or version[0] < 1) and kwargs.get("copy") is not False:
+            return array.copy().__dlpack__(
+                **{**kwargs, "copy": None}
+            )  # before version 1 nobody could be told not to write to it
         self._value.owned = False  # whoever imports it may keep the pointer
         return array.__dlpack__(**kwargs)
 

@@ -124,7 +124,7 @@ def _parameters(function: Callable[..., Any]) -> frozenset[str]:
     return frozenset(inspect.signature(function).parameters) if inspect.isfunction(function) else frozenset()
 
 
-_SYNONYMS = {"a_min": "min", "a_max": "max", "correction": "ddof"}
+_SYNONYMS = {"a_min": "min", "a_max": "max"}
 _HINTS = {"kind", "stable", "overwrite_input", "assume_unique", "optimize"}  # how to compute it, not what
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 import sys
+import types
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -19,7 +20,7 @@ from .base import errors
 from .base.frames import KNOWS_ITEM_UPDATES, Place, is_item_update, user_place
 from .base.index import is_basic, is_everything, normalize_index
 from .base.modes import grad_mode
-from .coerce import as_array, as_dtype, check_array, host_data, on_host, operand
+from .coerce import Wrapped, as_array, as_dtype, check_array, host_data, on_host, operand
 from .core.calling import call, written
 from .core.closing import absorbing
 from .core.growing import fitting, grow
@@ -64,20 +65,25 @@ class Tensor(Methods, Protocols, Differentiable):
         self._slot: Slot | None = None
         self._writes = 0
 
+    __class_getitem__: Any = classmethod(types.GenericAlias)
+
     def __gpugrad_bind__(self, op: Any, args: Sequence[Any], params: dict[str, Any]) -> Tensor:
-        if len(args) == 2:  # an operator, most often: this is the hot path of user code
-            a, b = args
-            values: tuple[Any, ...] = (
-                a._value if type(a) is Tensor else a if type(a) in _NUMBERS else operand(a, self._value.device),
-                b._value if type(b) is Tensor else b if type(b) in _NUMBERS else operand(b, self._value.device),
-            )
-        elif len(args) == 1:
-            values = (self._value,)
-        else:
-            device = self._value.device
-            values = tuple(
-                [a._value if type(a) is Tensor else a if type(a) in _NUMBERS else operand(a, device) for a in args]
-            )
+        try:
+            if len(args) == 2:  # an operator, most often: this is the hot path of user code
+                a, b = args
+                values: tuple[Any, ...] = (
+                    a._value if type(a) is Tensor else a if type(a) in _NUMBERS else operand(a, self._value.device),
+                    b._value if type(b) is Tensor else b if type(b) in _NUMBERS else operand(b, self._value.device),
+                )
+            elif len(args) == 1:
+                values = (self._value,)
+            else:
+                device = self._value.device
+                values = tuple(
+                    [a._value if type(a) is Tensor else a if type(a) in _NUMBERS else operand(a, device) for a in args]
+                )
+        except Wrapped as w:
+            return w.compute(op, args)  # what holds the tensor then
         return Tensor(grow(op, values) if type(op) is Op else call(op, values, params))
 
     @classmethod
@@ -199,7 +205,7 @@ class Tensor(Methods, Protocols, Differentiable):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             raise errors.deepcopy_non_leaf()
-        result = rebuilt(on_host(self), self.requires_grad, self.device.name)
+        result = rebuilt(on_host(self), self.requires_grad, self.device.name, self.name)
         if self._slot is not None and self._slot.value is not None:
             assert self.grad is not None
             result.grad = self.grad.copy()
@@ -208,7 +214,7 @@ class Tensor(Methods, Protocols, Differentiable):
     def __reduce__(self) -> Any:
         if not self.is_leaf:
             raise errors.deepcopy_non_leaf()
-        return rebuilt, (np.array(on_host(self)), self.requires_grad, self.device.name)
+        return rebuilt, (np.array(on_host(self)), self.requires_grad, self.device.name, self.name)
 
     # ---------------------------------------------------------------------------------------------------- writes
 
@@ -387,8 +393,11 @@ def leaf(array: Any, device: Device, requires_grad: bool, owned: bool) -> Tensor
     return t
 
 
-def rebuilt(array: Any, requires_grad: bool, device: str) -> Tensor:
+def rebuilt(array: Any, requires_grad: bool, device: str, name: str = "") -> Tensor:
     """A tensor from what was pickled."""
     check_array(array, array)
     where = get_device(device)
-    return leaf(where.backend.from_host(as_array(array), None), where, requires_grad, True)
+    t = leaf(where.backend.from_host(as_array(array), None), where, requires_grad, True)
+    if name:
+        t.name = name
+    return t

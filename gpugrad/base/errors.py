@@ -18,6 +18,10 @@ class ShapeError(GpugradError, ValueError):
     """Arrays whose shapes do not fit together, or do not fit the operation."""
 
 
+class AxisError(ShapeError, IndexError):
+    """An axis that is not there: both a ValueError and an IndexError, as NumPy's is."""
+
+
 class InputError(GpugradError, ValueError):
     """An argument whose value the operation does not take."""
 
@@ -202,11 +206,27 @@ def no_derivative(function: str, operand: str) -> GraphError:
     )
 
 
-def gradient_lost(what: str, exit: str) -> GraphError:
+# The modules of SciPy whose functions gpugrad.scipy has, for tensors.
+_SCIPY = ("special", "linalg", "stats", "signal", "ndimage", "integrate", "interpolate", "spatial")
+
+
+def gradient_lost(what: str, exit: str, library: tuple[str, str] | None = None) -> GraphError:
+    keep = (
+        "stay with tensors: np.sin or gg.sin instead of math.sin; gg.stack([...]), or out = gg.zeros(n) and out[i] = t, instead of filling a "
+        "NumPy array"
+    )
+    if library is not None:
+        module, function = library
+        what = f"{module}.{function} makes a NumPy array of what it is given; that"
+        if module.startswith("pandas"):
+            what = f"{function} of pandas makes a NumPy array of what it is given; that"
+            keep = "compute with the arrays of the frame: df.to_numpy() @ w, np.exp(w) * series.to_numpy()"
+        elif module.startswith("scipy") and module.split(".")[1] in _SCIPY:
+            keep = f"take the function from gpugrad.{module} (if it is there), which computes with tensors"
+        elif module.startswith("scipy"):
+            keep = "give it a function of arrays, with its derivative from gg.grad or gg.jacobian"
     return GraphError(
-        f"{what} of a tensor that requires grad would lose its gradient. To keep it, stay with tensors: np.sin or gg.sin instead of "
-        f"math.sin; gg.stack([...]), or out = gg.zeros(n) and out[i] = t, instead of filling a NumPy array. Where only the number is "
-        f"wanted, say so: {exit}."
+        f"{what} of a tensor that requires grad would lose its gradient. To keep it, {keep}. Where only the number is wanted, say so: {exit}."
     )
 
 

@@ -24,6 +24,21 @@ def user_line() -> str:
     return "{}:{}".format(*user_place())
 
 
+def asking_library() -> tuple[str, str] | None:
+    """The public module and the function of SciPy, pandas or scikit-learn through which a tensor was asked for its array; None for others."""
+    frame: FrameType | None = sys._getframe(1)
+    found = None
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module.split(".")[0] in ("scipy", "pandas", "sklearn") and not frame.f_code.co_name.startswith(("_", "<")):
+            public = ".".join(part for part in module.split(".")[:3] if not part.startswith("_"))
+            found = public, frame.f_code.co_name
+        elif found is not None and not module.startswith(("scipy", "pandas", "sklearn", "numpy")):
+            break
+        frame = frame.f_back
+    return found
+
+
 _STORES = {opmap[name] for name in ("STORE_SUBSCR", "STORE_SLICE") if name in opmap}
 _SWAPS = {0, opmap["SWAP"]}  # what stands before it, and the inline caches of the operator itself
 

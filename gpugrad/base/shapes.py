@@ -58,7 +58,7 @@ def normalize_axis(op: str, axis: Any, ndim: int) -> int:
     except AttributeError:
         raise errors.bad_type(op, f"an axis must be an integer, not {type(axis).__name__!r}.") from None
     if not -ndim <= i < ndim:
-        raise errors.ShapeError(
+        raise errors.AxisError(
             f"{op}: axis {axis} is out of range for a tensor with {ndim} axes (allowed: {-ndim} to {ndim - 1})."
         )
     return int(i % ndim)

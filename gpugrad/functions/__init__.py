@@ -10,6 +10,7 @@ from . import (
     indexing,
     joining,
     matrices,
+    ndarray,
     parts,
     polynomials,
     reductions,

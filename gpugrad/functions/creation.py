@@ -85,8 +85,8 @@ def _placed(t: Tensor, device: Any, requires_grad: bool) -> Tensor:
 
 
 @public()
-def asarray(a: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """A tensor that shares the memory of an array where it can, instead of copying.
+def asarray(a: Any, dtype: Any = None, device: Any = None, *, copy: bool | None = None) -> Tensor:
+    """A tensor that shares the memory of an array where it can, instead of copying. copy: True to copy always, False never.
 
     The caller promises not to write to the array until values and gradients have been read; with
     `gg.config.debug = 1` a broken promise is an error. gpugrad never writes to it. Never moves an array.
@@ -95,9 +95,15 @@ def asarray(a: Any, dtype: Any = None, device: Any = None) -> Tensor:
     >>> gg.asarray(np.ones(2))
     tensor([1., 1.], device='cpu')
     """
+    if copy is not None:
+        if not copy:
+            _check_no_copy(a, dtype, device)
+        elif not isinstance(a, Tensor):
+            return tensor(a, dtype, device)
     if isinstance(a, Tensor):
         t = a if dtype is None or a.dtype == np.dtype(dtype) else a.astype(dtype)
-        return t if device is None else t.to(device)
+        t = t if device is None else t.to(device)
+        return t.copy() if copy and t is a else t
     if isinstance(a, np.ndarray) and (dtype is None or a.dtype == np.dtype(dtype)):
         check_array(a, a)
         where = get_device("cpu" if device is None else device)
@@ -121,9 +127,22 @@ def asarray(a: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return tensor(a, dtype, device)
 
 
+def _check_no_copy(a: Any, dtype: Any, device: Any) -> None:
+    """Raise unless an array can be shared as it is."""
+    if not isinstance(a, Tensor) and device_array(a) is None:
+        raise errors.bad_value("asarray", "with copy=False takes arrays and tensors, whose memory can be shared.")
+    if dtype is not None and np.dtype(dtype) != a.dtype:
+        raise errors.bad_value("asarray", f"with copy=False cannot make {np.dtype(dtype)} of {a.dtype}.")
+    where = a.device if isinstance(a, Tensor) else device_of(device_array(a))
+    if device is not None and get_device(device) is not where:
+        raise errors.bad_value("asarray", f"with copy=False cannot move an array from {where} to {device}.")
+
+
 @public()
-def from_dlpack(x: Any) -> Tensor:
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A tensor that shares the memory of another library's array, on the CPU or a GPU. The promise of `asarray` holds.
+
+    device: where it is wanted. copy: True to copy always, False never.
 
     >>> import gpugrad as gg, numpy as np
     >>> gg.from_dlpack(np.arange(3.0))
@@ -134,8 +153,8 @@ def from_dlpack(x: Any) -> Tensor:
     if x.__dlpack_device__()[0] in (2, 13):  # memory of a GPU, or managed by its driver
         import cupy
 
-        return asarray(cupy.from_dlpack(x))
-    return asarray(np.from_dlpack(x), device="cpu")
+        return asarray(asarray(cupy.from_dlpack(x)), device=device, copy=copy)
+    return asarray(asarray(np.from_dlpack(x), device="cpu"), device=device, copy=copy)
 
 
 def _filled(name: str, shape: Any, value: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:

@@ -130,12 +130,16 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
 
 @public(method=True)
 def nonzero(x: Any) -> tuple[Tensor, ...]:
-    """The indices of the elements that are not zero, one tensor per axis. Has no gradient.
+    """The indices of the elements that are not zero, one tensor per axis. Has no gradient. Raises ShapeError for a 0-d tensor, as NumPy.
 
     >>> import gpugrad as gg
     >>> gg.nonzero([0, 3, 4])
     (tensor([1, 2], device='cpu'),)
     """
     (x,) = as_tensors(x)
-    found = structural.argwhere(x if x.ndim else x.reshape(1))
+    if not x.ndim:
+        raise errors.bad_shape(
+            "nonzero", "a 0-d tensor has no axes for indices: use t.reshape(1), or compare it, t != 0."
+        )
+    found = structural.argwhere(x)
     return tuple(found[:, k] for k in range(found.shape[1]))

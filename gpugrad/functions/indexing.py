@@ -36,7 +36,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
 
 
 @public()
-def take_along_axis(x: Any, indices: Any, axis: int | None) -> Tensor:
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
     """Elements at the indices that `argsort` or `argmax(keepdims=True)` give along an axis.
 
     >>> import gpugrad as gg

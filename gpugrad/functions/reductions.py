@@ -17,27 +17,41 @@ from ..ops import elementwise as ew
 from ..ops import structural
 from ..tensor import Tensor
 from .creation import ones, zeros
-from .elementwise import where
+from .elementwise import where as select
 from .face import public
 from .indexing import take_along_axis
-from .shaping import concatenate, ravel, reshape, squeeze, transpose
+from .shaping import broadcast_to, concatenate, ravel, reshape, squeeze, transpose
+
+
+def _chosen(x: Any, chosen: Any, instead: Any) -> Tensor:
+    """x with a number where an element was not chosen: it then takes no part."""
+    (x,) = as_tensors(x)
+    return x if chosen is True or chosen is None else select(chosen, x, as_tensors(x, instead)[1].astype(x.dtype))
+
+
+def _begun(op: Any, found: Tensor, initial: Any) -> Tensor:
+    """A result, together with the value that it starts with."""
+    return found if initial is None else op(found, as_tensors(found, initial)[1].astype(found.dtype))
 
 
 @public(method=True, reduces=np.add)
-def sum(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
+def sum(
+    x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Tensor:
     """Sum over axes. What is summed need not exist: an expression becomes the map of the reduction.
 
+    initial: added to it. where: the elements that are summed; no other takes part.
     Integers and booleans sum in int64, 16-bit floats in float32 (rounded once). Gradient: the upstream one, repeated.
 
     >>> import gpugrad as gg
     >>> gg.sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
     tensor([4., 6.], device='cpu')
     """
-    if type(x) is not Tensor:
-        (x,) = as_tensors(x)
+    if type(x) is not Tensor or where is not True:
+        x = _chosen(x, where, 0)
     x = _summable(x, dtype)
     result: Tensor = structural.collect(x, axes=normalize_axes("sum", axis, x.ndim), keepdims=keepdims)
-    return result
+    return result if initial is None else _begun(ew.add, result, initial)
 
 
 def _summable(x: Tensor, dtype: Any) -> Tensor:
@@ -48,8 +62,8 @@ def _summable(x: Tensor, dtype: Any) -> Tensor:
 
 
 @public(method=True)
-def mean(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
-    """Arithmetic mean over axes, in float64 for integers. NaN over nothing, as in NumPy.
+def mean(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False, where: Any = True) -> Tensor:
+    """Arithmetic mean over axes, in float64 for integers. NaN over nothing, as in NumPy. where: the elements that it is of.
 
     >>> import gpugrad as gg
     >>> gg.mean([1.0, 2.0, 6.0])
@@ -57,6 +71,9 @@ def mean(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -
     """
     (x,) = as_tensors(x)
     out = as_dtype(dtype) if dtype is not None else x.dtype if is_float(x.dtype) else np.dtype(np.float64)
+    if where is not True:
+        result = _mean_of(x.astype(computed(out)), _mask(x, where), axis, keepdims)
+        return result if result.dtype == out else result.astype(out)
     count = _count("mean", x, axis)
     total = sum(x, axis, computed(out), keepdims)
     result = total / float(count) if count else total * math.nan
@@ -67,45 +84,95 @@ def _count(op: str, x: Tensor, axis: Axis) -> int:
     return math.prod(x.shape[a] for a in normalize_axes(op, axis, x.ndim))
 
 
+def _mask(x: Tensor, chosen: Any) -> Tensor:
+    """Which elements of x are chosen, as a tensor of its shape."""
+    return broadcast_to(as_tensors(x, chosen)[1].astype(bool), x.shape)
+
+
+def _mean_of(x: Tensor, chosen: Tensor, axis: Axis, keepdims: bool) -> Tensor:
+    """The mean of the elements that are chosen; NaN where none is."""
+    count = sum(chosen, axis, keepdims=keepdims).astype(x.dtype)
+    return sum(x, axis, keepdims=keepdims, where=chosen) / count
+
+
+def variance_of(x: Tensor, chosen: Tensor, axis: Axis, ddof: float, keepdims: bool) -> Tensor:
+    """The variance of the elements that are chosen; NaN where there are no more than `ddof`."""
+    off = select(chosen, x - _mean_of(x, chosen, axis, True), 0)
+    left = sum(chosen, axis, keepdims=keepdims).astype(x.dtype) - ddof
+    return sum(ew.square(off), axis, keepdims=keepdims) / select(left > 0, left, math.nan)
+
+
 @public(method=True)
-def var(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-    """Variance over axes: squared distance from the mean, summed and divided by n - ddof.
+def var(
+    x: Any,
+    axis: Axis = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    where: Any = True,
+    correction: float | None = None,
+    dtype: Any = None,
+) -> Tensor:
+    """Variance over axes: squared distance from the mean, summed and divided by n - ddof. where: the elements that it is of.
+
+    correction: another name for ddof, that of the array API standard.
 
     >>> import gpugrad as gg
     >>> gg.var([1.0, 2.0, 3.0], ddof=1)
     tensor(1., device='cpu')
     """
-    result, out = _variance(x, axis, ddof, keepdims)
+    result, out = _variance(x, axis, ddof if correction is None else correction, keepdims, where, dtype)
     return result if result.dtype == out else result.astype(out)
 
 
-def _variance(x: Any, axis: Axis, ddof: float, keepdims: bool) -> tuple[Tensor, Any]:
+def _variance(x: Any, axis: Axis, ddof: float, keepdims: bool, chosen: Any, dtype: Any) -> tuple[Tensor, Any]:
     """The variance in at least float32, and the dtype that the result should have."""
     (x,) = as_tensors(x)
+    if dtype is not None:
+        x = x.astype(dtype)
     out = x.dtype if is_float(x.dtype) else np.dtype(np.float64)
     x = x if x.dtype == computed(out) else x.astype(computed(out))
+    if chosen is not True:
+        return variance_of(x, _mask(x, chosen), axis, ddof, keepdims), out
     n = _count("var", x, axis) - ddof
     total = sum(ew.square(x - mean(x, axis, keepdims=True)), axis, keepdims=keepdims)
     return total / float(builtins.max(n, 0)), out
 
 
 @public(method=True)
-def std(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+def std(
+    x: Any,
+    axis: Axis = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    where: Any = True,
+    correction: float | None = None,
+    dtype: Any = None,
+) -> Tensor:
     """Standard deviation over axes: the square root of the variance. Its derivative is 0, by convention, where all elements are equal.
+
+    where: the elements that it is of. correction: another name for ddof.
 
     >>> import gpugrad as gg
     >>> gg.std([1.0, 3.0])
     tensor(1., device='cpu')
     """
-    variance, out = _variance(x, axis, ddof, keepdims)
-    flat = variance == 0  # where the root has no derivative: by convention 0
-    result = where(flat, 0, ew.sqrt(where(flat, 1, variance)))
+    variance, out = _variance(x, axis, ddof if correction is None else correction, keepdims, where, dtype)
+    result = root_of(variance)
     return result if result.dtype == out else result.astype(out)
 
 
+def root_of(variance: Tensor) -> Tensor:
+    """The square root, whose derivative is 0 at 0 by convention."""
+    flat = variance == 0
+    result: Tensor = select(flat, 0, ew.sqrt(select(flat, 1, variance)))
+    return result
+
+
 @public(method=True, reduces=np.multiply)
-def prod(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
-    """Product over axes. Multiplied in a tree, so that gradients of every order are exact also where elements are 0.
+def prod(
+    x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Tensor:
+    """Product over axes, times `initial`, of the elements `where`. Multiplied in a tree, so that gradients of every order are exact also where elements are 0.
 
     >>> import gpugrad as gg
     >>> x = gg.tensor([0.0, 2.0, 3.0], requires_grad=True)
@@ -113,8 +180,7 @@ def prod(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -
     >>> x.grad
     tensor([6., 0., 0.], device='cpu')
     """
-    (x,) = as_tensors(x)
-    x = _summable(x, dtype)
+    x = _summable(_chosen(x, where, 1), dtype)
     axes = normalize_axes("prod", axis, x.ndim)
     shape = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
     others = tuple(a for a in range(x.ndim) if a not in axes)
@@ -130,42 +196,51 @@ def prod(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -
             n -= half
         x = x[0]
     kept = tuple(s for a, s in enumerate(shape) if a not in axes)
-    return reshape(x, shape if keepdims else kept)
+    return _begun(ew.multiply, reshape(x, shape if keepdims else kept), initial)
 
 
 @public(method=True, aliases=("amax",), reduces=np.maximum)
-def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def max(x: Any, axis: Axis = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The maximum over axes, NaN if there is one; ties share the gradient evenly.
 
-    Raises ShapeError over no elements.
+    initial: a value that takes part. where: the elements that it is of; there must be an `initial` then.
+    Raises ShapeError over no elements, unless there is an `initial`.
 
     >>> import gpugrad as gg
     >>> gg.max([[1.0, 5.0], [3.0, 4.0]], axis=1)
     tensor([5., 4.], device='cpu')
     """
-    return _extreme("max", structural.reduce_max, x, axis, keepdims)
+    return _extreme("max", structural.reduce_max, ew.maximum, x, axis, keepdims, initial, where)
 
 
 @public(method=True, aliases=("amin",), reduces=np.minimum)
-def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def min(x: Any, axis: Axis = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The minimum over axes, NaN if there is one; ties share the gradient evenly.
 
-    Raises ShapeError over no elements.
+    initial: a value that takes part. where: the elements that it is of; there must be an `initial` then.
+    Raises ShapeError over no elements, unless there is an `initial`.
 
     >>> import gpugrad as gg
     >>> gg.min([[1.0, 5.0], [3.0, 4.0]], axis=1)
     tensor([1., 3.], device='cpu')
     """
-    return _extreme("min", structural.reduce_min, x, axis, keepdims)
+    return _extreme("min", structural.reduce_min, ew.minimum, x, axis, keepdims, initial, where)
 
 
-def _extreme(name: str, op: Any, x: Any, axis: Axis, keepdims: bool) -> Tensor:
-    (x,) = as_tensors(x)
+def _extreme(name: str, op: Any, of_two: Any, x: Any, axis: Axis, keepdims: bool, initial: Any, chosen: Any) -> Tensor:
+    if chosen is not True and initial is None:
+        raise errors.bad_value(
+            name, "with `where` it needs an `initial` value, which is the result where nothing is chosen."
+        )
+    x = _chosen(x, chosen, initial)
     axes = normalize_axes(name, axis, x.ndim)
     if builtins.any(x.shape[a] == 0 for a in axes):
-        raise errors.empty_reduction(name)
+        if initial is None:
+            raise errors.empty_reduction(name)
+        kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape) if keepdims or a not in axes)
+        return broadcast_to(as_tensors(x, initial)[1].astype(x.dtype), kept).copy()
     result: Tensor = op(x, axes=axes, keepdims=keepdims)
-    return result
+    return _begun(of_two, result, initial)
 
 
 @public(method=True)
@@ -203,28 +278,27 @@ def _position(name: str, op: Any, x: Any, axis: int | None, keepdims: bool) -> T
 
 
 @public(method=True, reduces=np.logical_or)
-def any(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """True where any element over the axes is non-zero.
+def any(x: Any, axis: Axis = None, keepdims: bool = False, where: Any = True) -> Tensor:
+    """True where any element over the axes is non-zero, of those `where` says.
 
     >>> import gpugrad as gg
     >>> gg.any([False, True])
     tensor(True, device='cpu')
     """
-    (x,) = as_tensors(x)
+    x = _chosen(x, where, False)
     x = x if x.dtype == bool else x != 0
     return structural.collect(x, axes=normalize_axes("any", axis, x.ndim), keepdims=keepdims)
 
 
 @public(method=True, reduces=np.logical_and)
-def all(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """True where all elements over the axes are non-zero.
+def all(x: Any, axis: Axis = None, keepdims: bool = False, where: Any = True) -> Tensor:
+    """True where all elements over the axes are non-zero, of those `where` says.
 
     >>> import gpugrad as gg
     >>> gg.all([False, True])
     tensor(False, device='cpu')
     """
-    (x,) = as_tensors(x)
-    return ew.logical_not(any(x == 0, axis, keepdims))
+    return ew.logical_not(any(_chosen(x, where, True) == 0, axis, keepdims))
 
 
 @public(method=True)

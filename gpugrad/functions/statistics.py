@@ -23,7 +23,7 @@ from .elementwise import clip, where
 from .face import public
 from .indexing import take_along_axis
 from .matrices import diagonal
-from .reductions import any, cumsum, max, mean, min, prod, sort, sum, var
+from .reductions import any, cumsum, max, mean, min, prod, root_of, sort, sum, var, variance_of
 from .shaping import broadcast_to, concatenate, expand_dims, moveaxis, ravel, reshape, squeeze, transpose
 
 
@@ -275,35 +275,40 @@ def _place(method: str, n: Any, q: Any) -> Any:
 # ------------------------------------------------------------------------------------------------------ without NaNs
 
 
-def _without_nans(x: Any, instead: float) -> tuple[Tensor, Any]:
-    """x with a number instead of NaNs; and where its elements are numbers, None if it cannot hold NaNs."""
+def _without_nans(x: Any, instead: float, chosen: Any = True) -> tuple[Tensor, Any]:
+    """x with a number instead of NaNs and of what was not chosen; and where its elements are left, None if all are."""
     (x,) = as_tensors(x)
-    if not is_float(x.dtype):
-        return x, None
-    missing = ew.isnan(x)
-    return where(missing, instead, x), ew.logical_not(missing)
+    left = None if not is_float(x.dtype) else ew.logical_not(ew.isnan(x))
+    if chosen is not True:
+        mask = broadcast_to(as_tensors(x, chosen)[1].astype(bool), x.shape)
+        left = mask if left is None else ew.logical_and(left, mask)
+    return (x, None) if left is None else (where(left, x, instead), left)
 
 
 @public()
-def nansum(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
+def nansum(
+    x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Tensor:
     """Sum over axes of the elements that are not NaN; 0 where all are.
 
     >>> import gpugrad as gg
     >>> gg.nansum([1.0, float("nan"), 2.0])
     tensor(3., device='cpu')
     """
-    return sum(_without_nans(x, 0)[0], axis, dtype, keepdims)
+    return sum(_without_nans(x, 0)[0], axis, dtype, keepdims, initial, where)
 
 
 @public()
-def nanprod(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
+def nanprod(
+    x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Tensor:
     """Product over axes of the elements that are not NaN; 1 where all are.
 
     >>> import gpugrad as gg
     >>> gg.nanprod([1.0, float("nan"), 2.0])
     tensor(2., device='cpu')
     """
-    return prod(_without_nans(x, 1)[0], axis, dtype, keepdims)
+    return prod(_without_nans(x, 1)[0], axis, dtype, keepdims, initial, where)
 
 
 @public()
@@ -328,10 +333,13 @@ def nancumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
     return cumprod(_without_nans(x, 1)[0], axis, dtype)
 
 
-def _nan_extreme(op: Any, worst: float, x: Any, axis: Axis, keepdims: bool) -> Tensor:
-    filled, numbers = _without_nans(x, worst)
-    found = op(filled, axis, keepdims)
-    if numbers is None:
+def _nan_extreme(op: Any, worst: float, x: Any, axis: Axis, keepdims: bool, initial: Any, chosen: Any) -> Tensor:
+    (x,) = as_tensors(x)
+    if chosen is not True and not is_float(x.dtype):
+        return op(x, axis, keepdims, initial, chosen)
+    filled, numbers = _without_nans(x, worst, chosen)
+    found = op(filled, axis, keepdims, initial)
+    if numbers is None or initial is not None:
         return found
     # where all numbers are the worst one they share the gradient among themselves, not with what stands for NaNs
     count = sum(numbers, axis, keepdims=keepdims).astype(filled.dtype)
@@ -340,66 +348,78 @@ def _nan_extreme(op: Any, worst: float, x: Any, axis: Axis, keepdims: bool) -> T
 
 
 @public()
-def nanmax(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def nanmax(x: Any, axis: Axis = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The maximum over axes of the elements that are not NaN; NaN where all are. Ties share the gradient evenly.
 
     >>> import gpugrad as gg
     >>> gg.nanmax([1.0, float("nan"), 2.0])
     tensor(2., device='cpu')
     """
-    return _nan_extreme(max, -math.inf, x, axis, keepdims)
+    return _nan_extreme(max, -math.inf, x, axis, keepdims, initial, where)
 
 
 @public()
-def nanmin(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def nanmin(x: Any, axis: Axis = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The minimum over axes of the elements that are not NaN; NaN where all are. Ties share the gradient evenly.
 
     >>> import gpugrad as gg
     >>> gg.nanmin([1.0, float("nan"), 2.0])
     tensor(1., device='cpu')
     """
-    return _nan_extreme(min, math.inf, x, axis, keepdims)
+    return _nan_extreme(min, math.inf, x, axis, keepdims, initial, where)
 
 
 @public()
-def nanmean(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
-    """Arithmetic mean over axes of the elements that are not NaN; NaN where all are.
+def nanmean(x: Any, axis: Axis = None, dtype: Any = None, keepdims: bool = False, where: Any = True) -> Tensor:
+    """Arithmetic mean over axes of the elements that are not NaN; NaN where all are. where: of these alone.
 
     >>> import gpugrad as gg
     >>> gg.nanmean([1.0, float("nan"), 2.0])
     tensor(1.5, device='cpu')
     """
-    filled, numbers = _without_nans(x, 0)
-    if numbers is None:
-        return mean(filled, axis, dtype, keepdims)
+    filled, numbers = _without_nans(x, 0, where)
+    if numbers is None or not is_float(filled.dtype):
+        return mean(filled, axis, dtype, keepdims, where)
     out = filled.dtype if dtype is None else as_dtype(dtype)
     found = sum(filled, axis, computed(out), keepdims) / sum(numbers, axis, keepdims=keepdims).astype(computed(out))
     return found if found.dtype == out else found.astype(out)
 
 
 @public()
-def nanvar(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-    """Variance over axes of the elements that are not NaN; NaN where no more than `ddof` of them are.
+def nanvar(
+    x: Any,
+    axis: Axis = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    where: Any = True,
+    correction: float | None = None,
+    dtype: Any = None,
+) -> Tensor:
+    """Variance over axes of the elements that are not NaN; NaN where no more than `ddof` of them are. where: of these alone.
 
     >>> import gpugrad as gg
     >>> gg.nanvar([1.0, float("nan"), 3.0])
     tensor(1., device='cpu')
     """
-    filled, numbers = _without_nans(x, 0)
-    if numbers is None:
-        return var(filled, axis, ddof, keepdims)
-    out, wide = filled.dtype, computed(filled.dtype)
-    filled = filled.astype(wide)
-    count = sum(numbers, axis, keepdims=True).astype(wide)
-    off = where(numbers, filled - sum(filled, axis, keepdims=True) / count, 0)
-    left = count - ddof
-    found = sum(ew.square(off), axis, keepdims=True) / where(left > 0, left, math.nan)
-    found = found if keepdims else squeeze(found, normalize_axes("nanvar", axis, filled.ndim))
-    return found if found.dtype == out else found.astype(out)
+    (x,) = as_tensors(x)
+    ddof = ddof if correction is None else correction
+    filled, numbers = _without_nans(x if dtype is None else x.astype(dtype), 0, where)
+    if numbers is None or not is_float(filled.dtype):
+        return var(filled, axis, ddof, keepdims, where)
+    found = variance_of(filled.astype(computed(filled.dtype)), numbers, axis, ddof, keepdims)
+    return found if found.dtype == filled.dtype else found.astype(filled.dtype)
 
 
 @public()
-def nanstd(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+def nanstd(
+    x: Any,
+    axis: Axis = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    where: Any = True,
+    correction: float | None = None,
+    dtype: Any = None,
+) -> Tensor:
     """Standard deviation over axes of the elements that are not NaN. Its derivative is 0, by convention, where all are equal.
 
     >>> import gpugrad as gg
@@ -407,9 +427,10 @@ def nanstd(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -
     tensor(1., device='cpu')
     """
     (x,) = as_tensors(x)
-    variance = nanvar(x if not is_float(x.dtype) else x.astype(computed(x.dtype)), axis, ddof, keepdims)
-    flat = variance == 0  # where the root has no derivative
-    found = where(flat, 0, ew.sqrt(where(flat, 1, variance)))
+    x = x if dtype is None else x.astype(dtype)
+    ddof = ddof if correction is None else correction
+    variance = nanvar(x if not is_float(x.dtype) else x.astype(computed(x.dtype)), axis, ddof, keepdims, where)
+    found = root_of(variance)
     return found.astype(x.dtype) if is_float(x.dtype) else found
 
 

@@ -13,6 +13,7 @@ gradient, and refuses others by name.
 tensor([1., 1.], device='cpu')
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as _numpy
@@ -22,11 +23,9 @@ from numpy import (
     e,
     errstate,
     euler_gamma,
-    finfo,
     float16,
     float32,
     float64,
-    iinfo,
     inf,
     int8,
     int16,
@@ -44,7 +43,21 @@ from numpy import (
 
 from .. import functions
 from ..functions import *  # noqa: F403
+from ..functions.face import method
+from ..tensor import Tensor
 from . import linalg, random
+from .inspection import (
+    __array_api_version__,
+    __array_namespace_info__,
+    can_cast,
+    finfo,
+    iinfo,
+    isdtype,
+    result_type,
+)
+from .joining import c_, r_
+
+row_stack = functions.vstack
 
 if not TYPE_CHECKING:  # a type checker is to find what is misspelt
 
@@ -56,8 +69,15 @@ def __dir__() -> list[str]:
     return sorted({*functions.__all__, *dir(_numpy)})
 
 
+@method("__array_namespace__")
+def _namespace(self: Tensor, *, api_version: str | None = None) -> Any:
+    """The module whose functions, by the array API standard, take tensors: `gpugrad.numpy`."""
+    return sys.modules[__name__]
+
+
 __all__ = [
-    "bool_", "dtype", "e", "errstate", "euler_gamma", "finfo", "float16", "float32", "float64", "iinfo", "inf", "int8", "int16", "int32",
-    "int64", "linalg", "nan", "ndarray", "newaxis", "pi", "random", "uint8", "uint16", "uint32", "uint64",
+    "__array_api_version__", "__array_namespace_info__", "bool_", "c_", "can_cast", "dtype", "e", "errstate", "euler_gamma", "finfo", "float16",
+    "float32", "float64", "iinfo", "inf", "int8", "int16", "int32", "int64", "isdtype", "linalg", "nan", "ndarray", "newaxis", "pi", "r_",
+    "random", "result_type", "row_stack", "uint8", "uint16", "uint32", "uint64",
 ]  # fmt: skip
 __all__ += functions.__all__

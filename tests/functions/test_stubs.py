@@ -22,6 +22,8 @@ from gpugrad.methods import Methods
 from gpugrad.scipy import special_table
 
 IMPORTS = {
+    "Flat": "from gpugrad.functions.ndarray import Flat",
+    "NoReturn": "from typing import NoReturn",
     "Sequence": "from collections.abc import Sequence",
     "Any": "from typing import Any",
     "Axis": "from gpugrad.base.shapes import Axis",
@@ -51,7 +53,11 @@ def stub(first: str, lines: list[str]) -> str:
 
 def member(name: str, thing: Any) -> str:
     if isinstance(thing, property):
-        return f"    @property\n    def {name}(self) -> Tensor: ..."
+        result = thing.fget.__annotations__.get("return", "Tensor")
+        lines = [f"    @property\n    def {name}(self) -> {result}: ..."]
+        if thing.fset is not None:
+            lines.append(f"    @{name}.setter\n    def {name}(self, value: Any) -> None: ...")
+        return "\n".join(lines)
     return f"    def {name}{signature(thing, True)}: ..."
 
 
