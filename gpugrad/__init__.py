@@ -26,6 +26,8 @@ from .serialize import load, save
 from .tensor import Tensor
 from .transforms.custom import custom_jvp, custom_vjp
 from .transforms.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .transforms.implicit import fixed_point, implicit_root
+from .transforms.ops import elementwise
 from .transforms.stationary import StationaryPoint, stationary_point
 
 if TYPE_CHECKING:
@@ -37,8 +39,8 @@ __version__ = "0.1.0"
 _LATER = ("scipy", "testing")
 
 __all__ = [
-    "Device", "StationaryPoint", "Tensor", "autograd", "config", "custom_jvp", "custom_vjp", "debug", "device", "enable_grad", "errors", "explain", "get_device", "grad",
-    "graph", "hessian", "hvp", "jacobian", "jvp", "linalg", "load", "memory", "nn", "no_grad", "numpy", "optim", "random", "save", "set_default_device",
+    "Device", "StationaryPoint", "Tensor", "autograd", "config", "custom_jvp", "custom_vjp", "debug", "device", "elementwise", "enable_grad", "errors", "explain", "fixed_point", "get_device", "grad",
+    "graph", "hessian", "hvp", "implicit_root", "jacobian", "jvp", "linalg", "load", "memory", "nn", "no_grad", "numpy", "optim", "random", "save", "set_default_device",
     "set_grad_enabled", "stationary_point", "value_and_grad", "vjp", "wait",
 ]  # fmt: skip
 __all__ += functions.__all__

@@ -46,6 +46,10 @@ class PlaceholderError(GpugradError, RuntimeError):
     """Something of one tensor was asked of a placeholder that stands for many."""
 
 
+class ConvergenceError(GpugradError, ArithmeticError):
+    """An iteration that was to find something has not found it."""
+
+
 class InternalError(GpugradError, RuntimeError):
     """A bug in gpugrad: a region that cannot be built or run. The message carries its source."""
 

@@ -28,6 +28,9 @@ def power(a: Any, b: Any) -> Tensor:
     tensor([1, 4, 9], device='cpu')
     """
     if type(b) in (int, float):
+        if _is_symbol(a):
+            op, takes = ew.power_by_number(a, b)
+            return a if op is None else op(a, b) if takes else op(a)
         if type(a) is not Tensor:
             (a,) = as_tensors(a)
         if a.dtype.kind in "iub" and type(b) is int and b < 0:
@@ -76,9 +79,14 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     return elementwise(ew.where, (condition, x, y))
 
 
+def _is_symbol(a: Any) -> bool:
+    """Whether an operand interprets ops in its own way: a symbol, in the function of an op of the user's own."""
+    return hasattr(a, "__gpugrad_bind__") and not isinstance(a, Tensor)
+
+
 def _operands(*args: Any) -> list[Any]:
     """Arguments with at least one tensor among them; the first if none was."""
-    if not builtins.any(isinstance(a, Tensor) for a in args):
+    if not builtins.any(isinstance(a, Tensor) or _is_symbol(a) for a in args):
         return [*as_tensors(args[0]), *args[1:]]
     return list(args)
 
@@ -91,6 +99,8 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Tensor:
     >>> gg.clip([1.0, 5.0, 9.0], 2.0, 8.0)
     tensor([2., 5., 8.], device='cpu')
     """
+    if _is_symbol(x):
+        return ew.clip(x, -math.inf if min is None else min, math.inf if max is None else max)
     (x,) = as_tensors(x)
     if not is_float(x.dtype) and (min is None or max is None):
         x = x.copy() if min is None else ew.maximum(x, min)

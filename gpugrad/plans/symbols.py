@@ -65,6 +65,9 @@ class Local(Operators):
     def __gpugrad_bind__(self, op: Op, args: Sequence[Any], params: Any) -> Local:
         return Local(self.symbol.graph.apply(op, [_without(a) for a in args], self.dtype), self.dtype)
 
+    def __bool__(self) -> bool:
+        raise TypeError("what depends on the values of operands is written with gg.where, not with if")
+
     def __pow__(self, n: Any) -> Local:
         return self.__gpugrad_bind__(ew.power, (self, n), {})
 

@@ -49,7 +49,12 @@ def run(
                 _run_whole(code, program, shape, arrays, scalars, outputs)
             else:
                 _run_blocks(code, program, shape, arrays, scalars, outputs)
-    except (MemoryError, KeyboardInterrupt, RecursionError):
+    except (
+        MemoryError,
+        KeyboardInterrupt,
+        RecursionError,
+        errors.GpugradError,
+    ):  # the last is of an op of the user's own
         raise
     except Exception as e:  # ends in an error that carries the text: nothing is retried another way
         raise errors.InternalError(
