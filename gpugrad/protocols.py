@@ -76,7 +76,9 @@ class Protocols(Leaving):
         if ours is not None and all(k in _parameters(METHODS[method]) for k in kwargs):
             return _into(out, METHODS[method](ufunc, ours, *inputs, **kwargs), name, method != "__call__")
         kwargs.pop("out", None)
-        full = f"np.{name}" + (f".{method}" if method != "__call__" else "")
+        full = f"{'np' if getattr(np, name, None) is ufunc else 'scipy.special'}.{name}" + (
+            f".{method}" if method != "__call__" else ""
+        )
         detail = f" with {', '.join(f'{k}=' for k in sorted(kwargs))}" if ours is not None else ""
         call = getattr(ufunc, method)
         return _into(out, _on_arrays(call, full + detail, inputs, kwargs, ours is not None and not kwargs), name)

@@ -216,8 +216,8 @@ _SCIPY = ("special", "linalg", "stats", "signal", "ndimage", "integrate", "inter
 
 def gradient_lost(what: str, exit: str, library: tuple[str, str] | None = None) -> GraphError:
     keep = (
-        "stay with tensors: np.sin or gg.sin instead of math.sin; gg.stack([...]), or out = gg.zeros(n) and out[i] = t, instead of filling a "
-        "NumPy array"
+        "stay with tensors: np.sin or gg.sin instead of math.sin; gg.array([...]), which nests, instead of np.array([...]); gg.asarray(t) instead "
+        "of np.asarray(t); out = gg.zeros(n) and out[i] = t, instead of filling a NumPy array"
     )
     if library is not None:
         module, function = library

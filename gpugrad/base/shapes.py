@@ -84,7 +84,9 @@ def as_index(op: str, name: str, given: Any) -> int:
 def as_shape(op: str, shape: Any) -> Shape:
     """A user's shape argument (an int or a sequence of ints) as a tuple."""
     try:
-        return (int(shape.__index__()),) if hasattr(shape, "__index__") else tuple(int(n.__index__()) for n in shape)
+        if hasattr(shape, "__index__") and not getattr(shape, "ndim", 0):  # arrays have it, too
+            return (int(shape.__index__()),)
+        return tuple(int(n.__index__()) for n in shape)
     except (TypeError, AttributeError):
         raise errors.bad_type(op, f"a shape must be an integer or a sequence of integers, not {shape!r}.") from None
 

@@ -15,15 +15,20 @@ from .value import Value
 from .variable import Variable
 
 
-def forward(roots: Sequence[Value], seeds: Mapping[Node, Value], recorded: bool) -> list[Value | None]:
-    """The tangents of `roots`, given those of some nodes below them; None for one that is zero everywhere."""
+def forward(
+    roots: Sequence[Value], seeds: Mapping[Node, tuple[Value, Value | None]], recorded: bool
+) -> list[Value | None]:
+    """The tangents of `roots`, given those of some nodes below them, with their masks; None for one that is zero everywhere."""
     for v in roots:
         close(v)
     order = reachable([v.node for v in roots if v.node is not None])
     check_nothing_lost(order, seeds)
     last = {t: node for node in order for t in node.targets}  # who reads a tangent last
     kept = {v.node for v in roots}
-    tangents = {node: Adjoint(Variable(value)) for node, value in seeds.items()}
+    tangents = {
+        node: Adjoint(Variable(value), None if mask is None else Variable(mask))
+        for node, (value, mask) in seeds.items()
+    }
     arithmetic = Recorded() if recorded else InPlace()
     with set_grad_enabled(recorded):
         for node in order:

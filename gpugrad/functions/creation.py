@@ -277,51 +277,59 @@ def eye(
 
 
 @public()
-def zeros_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Like `zeros`, with the shape, and unless given the dtype and device, of x.
+def zeros_like(
+    x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, *, shape: Any = None
+) -> Tensor:
+    """Like `zeros`, with the shape, dtype and device of x, unless they are given.
 
     >>> import gpugrad as gg
     >>> gg.zeros_like(gg.zeros((2, 3))).shape
     (2, 3)
     """
     (x,) = as_tensors(x)
-    return zeros(x.shape, *_like(x, dtype, device), requires_grad)
+    return zeros(x.shape if shape is None else shape, *_like(x, dtype, device), requires_grad)
 
 
 @public()
-def ones_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Like `ones`, with the shape, and unless given the dtype and device, of x.
+def ones_like(
+    x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, *, shape: Any = None
+) -> Tensor:
+    """Like `ones`, with the shape, dtype and device of x, unless they are given.
 
     >>> import gpugrad as gg
     >>> gg.ones_like(gg.zeros((2, 3))).shape
     (2, 3)
     """
     (x,) = as_tensors(x)
-    return ones(x.shape, *_like(x, dtype, device), requires_grad)
+    return ones(x.shape if shape is None else shape, *_like(x, dtype, device), requires_grad)
 
 
 @public()
-def full_like(x: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Like `full`, with the shape, and unless given the dtype and device, of x.
+def full_like(
+    x: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, *, shape: Any = None
+) -> Tensor:
+    """Like `full`, with the shape, dtype and device of x, unless they are given.
 
     >>> import gpugrad as gg
     >>> gg.full_like(gg.zeros((2, 3)), 7.0).shape
     (2, 3)
     """
     (x,) = as_tensors(x)
-    return full(x.shape, fill_value, *_like(x, dtype, device), requires_grad)
+    return full(x.shape if shape is None else shape, fill_value, *_like(x, dtype, device), requires_grad)
 
 
 @public()
-def empty_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Like `empty`, with the shape, and unless given the dtype and device, of x.
+def empty_like(
+    x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, *, shape: Any = None
+) -> Tensor:
+    """Like `empty`, with the shape, dtype and device of x, unless they are given.
 
     >>> import gpugrad as gg
     >>> gg.empty_like(gg.zeros((2, 3))).shape
     (2, 3)
     """
     (x,) = as_tensors(x)
-    return empty(x.shape, *_like(x, dtype, device), requires_grad)
+    return empty(x.shape if shape is None else shape, *_like(x, dtype, device), requires_grad)
 
 
 def _like(x: Tensor, dtype: Any, device: Any) -> tuple[Any, Any]:

@@ -45,21 +45,28 @@ def _transpose_method(x: Tensor, *axes: Any) -> Tensor:
 
 
 @public()
-def reshape(x: Any, shape: Any) -> Tensor:
+def reshape(x: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -> Tensor:
     """The same elements in another shape; one length may be -1.
+
+    order: "F" to read and to arrange them with the first index changing fastest; "A" and "C" with the last. copy: True for a new tensor.
 
     >>> import gpugrad as gg
     >>> gg.reshape(gg.arange(6), (2, -1)).shape
     (2, 3)
     """
     (x,) = as_tensors(x)
-    target = reshape_target(x.size, shape)
-    return _viewing(x, structural.reshape(x, shape=target), "a reshape")
+    target = reshape_target(x.size, shape if type(shape) is tuple else as_shape("reshape", shape))
+    if order == "F":
+        return transpose(reshape(transpose(x), target[::-1]))
+    if order not in ("C", "A"):
+        raise errors.bad_value("reshape", f"order must be 'C', 'F' or 'A', not {order!r}.")
+    y = _viewing(x, structural.reshape(x, shape=target), "a reshape")
+    return y.copy() if copy else y
 
 
 @method("reshape")
-def _reshape_method(x: Tensor, *shape: Any) -> Tensor:
-    return reshape(x, as_shape("reshape", shape[0] if len(shape) == 1 else shape))
+def _reshape_method(x: Tensor, *shape: Any, order: str = "C", copy: bool | None = None) -> Tensor:
+    return reshape(x, as_shape("reshape", shape[0] if len(shape) == 1 else shape), order, copy=copy)
 
 
 def _viewing(x: Tensor, result: Tensor, kind: str) -> Tensor:
@@ -67,17 +74,21 @@ def _viewing(x: Tensor, result: Tensor, kind: str) -> Tensor:
 
 
 @public(method=True)
-def ravel(x: Any) -> Tensor:
-    """The elements in one axis.
+def ravel(x: Any, order: str = "C") -> Tensor:
+    """The elements in one axis. order: "F" with the first index changing fastest, else with the last.
 
     >>> import gpugrad as gg
     >>> gg.ravel([[1, 2], [3, 4]])
     tensor([1, 2, 3, 4], device='cpu')
     """
-    return reshape(x, (-1,)) if as_tensors(x)[0].size else reshape(x, (0,))
+    (x,) = as_tensors(x)
+    return reshape(x, (x.size,), "C" if order == "K" else order)
 
 
-method("flatten")(ravel)
+@method("flatten")
+def _flatten(x: Tensor, order: str = "C") -> Tensor:
+    """The elements in one axis, as a new tensor."""
+    return ravel(x, order).copy()
 
 
 @public(method=True)

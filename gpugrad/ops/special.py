@@ -17,7 +17,7 @@ import numpy as np
 
 from ..base import errors
 from .elementwise import *
-from .op import SPECIAL, Op, bind, compound, same_float
+from .op import NAMES, SPECIAL, Op, bind, compound, same_float
 from .op import elementwise as row
 from .selection import *
 
@@ -617,8 +617,9 @@ def of_scipy(ufunc: np.ufunc) -> Callable[..., Any] | None:
     if module is None or not any(getattr(module, n, None) is ufunc for n in (name, name.removeprefix("_"))):
         return None
     rows: tuple[Op, ...] = PAIRS.get(name, ())
-    if not rows and name in SPECIAL:
-        rows = (SPECIAL[name],)
+    row = SPECIAL.get(name) or NAMES.get(name)  # erf, expm1 and some more are in the first table
+    if not rows and row is not None and row.arity == ufunc.nin:
+        rows = (row,)
     if not rows:
         return None
 

@@ -8,7 +8,9 @@ respect to inputs of its own, which are values on the tape, so that derivatives 
 
 from __future__ import annotations
 
+import builtins
 import functools
+import math
 import operator
 import sys
 import threading
@@ -93,8 +95,8 @@ def _as_input(name: str, a: Any) -> Tensor:
     t = a if isinstance(a, Tensor) else tensor(float(a) if type(a) in (int, bool) else a)
     if not is_float(t.dtype):
         raise errors.DTypeError(
-            f"{name} differentiates with respect to floating-point arguments, not {t.dtype}: convert with x.astype(float), or "
-            f"leave the argument out of argnums."
+            f"{name} differentiates with respect to floating-point arguments, not {t.dtype}: convert with x.astype(float) (a starting point "
+            f"that is passed on, p0=[1.0, 1.0] instead of [1, 1]), or leave the argument out of argnums."
         )
     return t
 
@@ -129,7 +131,7 @@ class _Call:
 
     def __init__(
         self, name: str, f: Callable[..., Any], args: Sequence[Any], chosen: Sequence[int], kwargs: dict[str, Any], has_aux: bool,
-        tangents: Sequence[Tensor] = (), plain: bool = True,
+        tangents: Sequence[Tensor] = (), plain: bool = True, forward: bool = False,
     ) -> None:  # fmt: skip
         self.plain = plain and _is_plain(args) and _is_plain(kwargs)
         self.on_gpu = self.plain and any(device_array(a) is not None for a in _leaves([args[n] for n in chosen]))
@@ -141,7 +143,7 @@ class _Call:
             own = [_map(self._own, tree) for tree in given]
         self.trees = given
         self.inputs: list[Value] = [t._value for t in _leaves(own)]
-        for v in self.inputs if tangents else ():
+        for v in self.inputs if tangents or forward else ():
             close(v)  # each is a node of its own, from which its tangent starts
         handed = list(args)
         for n, tree in zip(chosen, own, strict=True):
@@ -199,12 +201,18 @@ class _Call:
             for g, v in zip(found, self.inputs, strict=True)
         ]
 
-    def push(self, tangents: Sequence[Tensor]) -> list[Tensor]:
-        """The tangents of the outputs, given those of the inputs."""
-        seeds = {v.node: t._value for v, t in zip(self.inputs, tangents, strict=True)}
+    def push(self, tangents: Sequence[Tensor | None], masks: Sequence[Tensor | None] | None = None) -> list[Tensor]:
+        """The tangents of the outputs, given those of the inputs (None: zero), and masks of the elements that take part."""
+        taking = masks or [None] * len(tangents)
+        seeds = {
+            v.node: (t._value, m._value if m is not None else None)
+            for v, t, m in zip(self.inputs, tangents, taking, strict=True)
+            if t is not None
+        }
         roots = [t._value for t in self.outputs if t.requires_grad]
         found = dict(zip(map(id, roots), forward(roots, seeds, self.recorded), strict=True))
-        self.depends = not seeds.keys().isdisjoint(reachable([v.node for v in roots if v.node is not None]))
+        below = reachable([v.node for v in roots if v.node is not None])
+        self.depends = self.depends or not seeds.keys().isdisjoint(below)
         answers = []
         for t in self.outputs:
             v = found.get(id(t._value))
@@ -372,7 +380,7 @@ def jacobian(f: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]
     """A function that returns all derivatives of f's results: for a result of shape R and an argument of shape A, shape R + A.
 
     Several argnums give a tuple; nested results and arguments give the nesting of the arguments inside that of the results.
-    One walk back for each element of the results.
+    One pass for each element of the results, backward, or for each of the arguments, forward, whatever is less.
 
     >>> import gpugrad as gg
     >>> gg.jacobian(lambda x: x * x)(gg.tensor([1.0, 2.0]))
@@ -381,26 +389,10 @@ def jacobian(f: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]
     """
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        call = _Call("jacobian", f, args, _chosen("jacobian", argnums, len(args)), kwargs, False)
+        call = _Call("jacobian", f, args, _chosen("jacobian", argnums, len(args)), kwargs, False, forward=True)
+        tall = builtins.sum(y.size for y in call.outputs) > builtins.sum(math.prod(v.shape) for v in call.inputs)
         answers = []
-        for k, y in enumerate(call.outputs):
-            rows: list[list[Tensor]] = []
-            for n in range(y.size):
-                # One element takes part: the others contribute exactly 0, also where their own derivative is infinite.
-                one = np.zeros(y.size, bool)
-                one[n] = True
-                mask = tensor(one.reshape(y.shape), device=y.device)
-                upstream: list[Tensor | None] = [None] * len(call.outputs)
-                masks: list[Tensor | None] = [None] * len(call.outputs)
-                upstream[k] = mask.astype(y.dtype)
-                masks[k] = mask if y.size > 1 else None
-                rows.append(call.pull(upstream, True, masks))
-            whole = [
-                reshape(stack([row[i] for row in rows]), (*y.shape, *v.shape))
-                if rows
-                else zeros((*y.shape, *v.shape), v.dtype, v.device)
-                for i, v in enumerate(call.inputs)
-            ]
+        for whole in _by_columns(call) if tall else _by_rows(call):
             parts = call.arranged(whole)
             answers.append(parts[0] if isinstance(argnums, int) else tuple(parts))
         if any(y.size for y in call.outputs):
@@ -408,6 +400,53 @@ def jacobian(f: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]
         return _rebuilt(call.result, iter(answers))
 
     return transformed
+
+
+def _one_of(t: Any, n: int) -> Tensor:
+    """Where element number n is. The others take no part, and contribute exactly 0, also where their own derivative is infinite."""
+    one = np.zeros(math.prod(t.shape), bool)
+    one[n] = True
+    return tensor(one.reshape(t.shape), device=t.device)
+
+
+def _by_rows(call: _Call) -> Iterator[list[Tensor]]:
+    """The derivatives of each result in all inputs: one pass back for each of its elements."""
+    for k, y in enumerate(call.outputs):
+        rows: list[list[Tensor]] = []
+        for n in range(y.size):
+            mask = _one_of(y, n)
+            upstream: list[Tensor | None] = [None] * len(call.outputs)
+            masks: list[Tensor | None] = [None] * len(call.outputs)
+            upstream[k] = mask.astype(y.dtype)
+            masks[k] = mask if y.size > 1 else None
+            rows.append(call.pull(upstream, True, masks))
+        yield [
+            reshape(stack([row[i] for row in rows]), (*y.shape, *v.shape))
+            if rows
+            else zeros((*y.shape, *v.shape), v.dtype, v.device)
+            for i, v in enumerate(call.inputs)
+        ]
+
+
+def _by_columns(call: _Call) -> Iterator[list[Tensor]]:
+    """The same, by one pass forward for each element of the inputs."""
+    columns: list[list[list[Tensor]]] = []  # of each input, for each of its elements, those of the outputs
+    for i, v in enumerate(call.inputs):
+        columns.append([])
+        for n in range(math.prod(v.shape)):
+            mask = _one_of(v, n)
+            tangents: list[Tensor | None] = [None] * len(call.inputs)
+            masks: list[Tensor | None] = [None] * len(call.inputs)
+            tangents[i] = mask.astype(v.dtype)
+            masks[i] = mask if mask.size > 1 else None
+            columns[i].append(call.push(tangents, masks))
+    for k, y in enumerate(call.outputs):
+        yield [
+            reshape(stack([column[k] for column in columns[i]], axis=-1), (*y.shape, *v.shape)).astype(v.dtype)
+            if columns[i]
+            else zeros((*y.shape, *v.shape), v.dtype, v.device)
+            for i, v in enumerate(call.inputs)
+        ]
 
 
 def hessian(f: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]:

@@ -116,15 +116,15 @@ def elementwise(
     >>> @gg.elementwise
     ... def softabs(x, eps):
     ...     return gg.sqrt(x * x + eps * eps)
-    >>> gg.grad(softabs)(3.0, 4.0)
-    np.float64(0.6)
+    >>> round(float(gg.grad(softabs)(3.0, 4.0)), 6)
+    0.6
     >>> @gg.elementwise(value=lambda x: 1 / (1 + x * x), c="1 / (1 + {0} * {0})")
     ... def bell(x, y):
     ...     return (-2 * x * y * y,)
-    >>> x = gg.tensor([0.0, 1.0], requires_grad=True)
+    >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
     >>> (bell(x) * 2).sum().backward()
     >>> x.grad
-    tensor([ 0., -1.], device='cpu')
+    tensor([-1.  , -0.32], device='cpu')
     """
 
     def declare(given: Callable[..., Any]) -> Elementwise:

@@ -253,3 +253,20 @@ def test_arrays_with_named_axes_compute_themselves() -> None:
     assert isinstance(held.data, gg.Tensor)
     with pytest.raises(TypeError, match="named axes"):
         w @ da
+
+
+def test_orders_and_shapes_of_every_kind() -> None:
+    t, a = gg.tensor(np.arange(6.0).reshape(2, 3)), np.arange(6.0).reshape(2, 3)
+    for order in ("C", "F", "A"):
+        np.testing.assert_array_equal(np.reshape(t, (3, 2), order=order).numpy(), np.reshape(a, (3, 2), order=order))
+        np.testing.assert_array_equal(t.reshape(3, -1, order=order).numpy(), a.reshape(3, -1, order=order))
+        np.testing.assert_array_equal(t.ravel(order).numpy(), a.ravel(order))
+        np.testing.assert_array_equal(t.flatten(order).numpy(), a.flatten(order))
+    for shape in (-1, 6, np.array([3, 2]), [2, -1], np.int64(6)):
+        np.testing.assert_array_equal(np.reshape(t, shape).numpy(), np.reshape(a, shape))
+    flat = t.flatten()
+    flat[0] = 9  # it is a copy
+    check_grads(lambda x: x.reshape(3, 2, order="F") * x[0, 0], [a], order=2)
+    for name in ("zeros_like", "ones_like", "empty_like"):
+        assert getattr(np, name)(leaf(a), shape=(4, 4)).shape == (4, 4)
+    assert np.full_like(leaf(a), 2.0, shape=3).tolist() == [2, 2, 2]

@@ -99,6 +99,21 @@ def test_dtypes_and_what_lies_outside() -> None:
     assert np.isfinite(a.grad.item())
 
 
+def test_frozen_distributions() -> None:
+    x = np.array([0.5, 1.5])
+    for name, args in (("norm", (0.3, 2.0)), ("gamma", (2.0,)), ("poisson", (2.0,)), ("beta", (2.0, 3.0))):
+        ours, theirs = getattr(stats, name)(*args), getattr(scipy.stats, name)(*args)
+        for method in ("cdf", "logsf") if name != "beta" else ("logpdf",):
+            np.testing.assert_allclose(getattr(ours, method)(x / 4).numpy(), getattr(theirs, method)(x / 4), rtol=1e-12)
+    np.testing.assert_allclose(
+        stats.multivariate_normal([0.0, 1.0], 2.0).logpdf(x).item(),
+        scipy.stats.multivariate_normal([0, 1], 2.0).logpdf(x),
+    )
+    assert stats.multivariate_normal(cov=[[1.0, 0.0], [0.0, 1.0]]).entropy().ndim == 0
+    with pytest.raises(AttributeError, match="norm has no 'rvs'"):
+        stats.norm(0, 1).rvs(3)
+
+
 def test_errors_say_what_is_wrong() -> None:
     for call, words in (
         (lambda: stats.norm.pdf(1, 2, 3, 4), "at most 2 parameters, loc, scale"),

@@ -281,3 +281,23 @@ def test_inputs_of_a_transform_that_has_ended_do_not_require_grad() -> None:
         np.testing.assert_allclose(found, np.diag(9 * x**2 * y**2))
     waiting = gg.tensor(x, requires_grad=True)  # somebody does
     assert gg.jacobian(lambda y: inner(waiting, y))(y).requires_grad
+
+
+def test_tall_jacobians_go_forward_and_agree() -> None:
+    """More results than arguments: one pass forward for each argument, with masks, so that who takes no part contributes 0."""
+    x = np.array([0.0, 1.0, 4.0])
+    tall = lambda x: gg.concatenate([gg.sqrt(x), x * x, x[:2] * x[2]])  # noqa: E731
+    wide = lambda x: [gg.sqrt(x), x * x, x[:2] * x[2]]  # noqa: E731
+    got, rows = gg.jacobian(tall)(x), gg.jacobian(lambda x: wide(x)[0])(x)
+    assert got.shape == (8, 3)
+    np.testing.assert_array_equal(got[:3], rows)
+    assert np.isinf(got[0, 0])
+    assert np.isfinite(got[:3].ravel()[1:]).all()
+    for part, start in zip(gg.jacobian(wide)(x), (0, 3, 6), strict=True):
+        np.testing.assert_array_equal(got[start : start + len(part)], part)
+    both = gg.jacobian(lambda a, b: gg.outer(a, b).ravel() * a.sum(), argnums=(0, 1))(np.ones(2), np.arange(3.0))
+    assert [j.shape for j in both] == [(6, 2), (6, 3)]
+    inner = gg.jacobian(lambda a: gg.jacobian(lambda y: gg.stack([y**2 * a[0], y**3, a[1] * y]))(a[0] * 2))(
+        np.array([1.0, 2.0])
+    )
+    np.testing.assert_allclose(inner, [[8, 0], [24, 0], [0, 1]])

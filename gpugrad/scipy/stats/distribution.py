@@ -15,7 +15,35 @@ from ...functions import exp, floor, isnan, log, log1p, where
 from ...tensor import Tensor
 
 
-class Distribution:
+class Frozen:
+    """A distribution with its parameters given: ``norm(loc=1.0).pdf(x)`` is ``norm.pdf(x, loc=1.0)``."""
+
+    def __init__(self, distribution: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.dist = distribution
+        self.args = args
+        self.kwds = kwargs
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _METHODS or not hasattr(self.dist, name):
+            raise AttributeError(f"{type(self.dist).__name__.lower()} has no {name!r} here.")
+        method = getattr(self.dist, name)
+        if name == "entropy":
+            return lambda: method(*self.args, **self.kwds)
+        return lambda x: method(x, *self.args, **self.kwds)
+
+
+_METHODS = {"pdf", "logpdf", "pmf", "logpmf", "cdf", "logcdf", "sf", "logsf", "ppf", "isf", "entropy"}
+
+
+class Freezing:
+    """Distributions are called with their parameters, as SciPy's are."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Frozen:
+        """The distribution with these parameters."""
+        return Frozen(self, args, kwargs)
+
+
+class Distribution(Freezing):
     """A distribution. shapes: the names of its parameters, beside loc and scale.
 
     In the standard form, loc 0 and scale 1, each subclass says: `support`, the ends of the support; `logdensity`; `distribution`, the

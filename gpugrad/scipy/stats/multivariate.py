@@ -16,13 +16,14 @@ from ...linalg import cholesky
 from ...tensor import Tensor
 from ..linalg import solve_triangular
 from ..special import gammaln, xlogy
+from .distribution import Freezing
 
 
 def _floats(*given: Any) -> list[Tensor]:
     return [x if is_float(x.dtype) else x.astype(np.float64) for x in as_tensors(*given)]
 
 
-class MultivariateNormal:
+class MultivariateNormal(Freezing):
     """The normal distribution of vectors, with a mean and a covariance.
 
     >>> from gpugrad.scipy.stats import multivariate_normal
@@ -71,7 +72,7 @@ class MultivariateNormal:
         return sum(log(factor[np.arange(k), np.arange(k)])) + 0.5 * k * (math.log(2 * math.pi) + 1)
 
 
-class Dirichlet:
+class Dirichlet(Freezing):
     """The Dirichlet distribution of vectors of k positive numbers that sum to 1.
 
     >>> from gpugrad.scipy.stats import dirichlet
@@ -103,7 +104,7 @@ class Dirichlet:
         return exp(self.logpdf(x, alpha))
 
 
-class Multinomial:
+class Multinomial(Freezing):
     """The multinomial distribution of counts in k classes, of n draws.
 
     >>> from gpugrad.scipy.stats import multinomial
