@@ -19,6 +19,8 @@ def as_tensor(a: Any, device: Device) -> Tensor:
 
 def as_tensors(*args: Any) -> list[Tensor]:
     """Arguments of a function as tensors on one device, that of the first tensor among them."""
+    if len(args) == 1 and isinstance(args[0], Tensor):
+        return [args[0]]
     device = device_among(args)
     return [as_tensor(a, device) for a in args]
 

@@ -13,7 +13,7 @@ import numpy as np
 from .base import errors
 from .base.index import normalize_index
 from .base.modes import no_grad
-from .core.arithmetic import Adjoint as Arrived
+from .core.adjoints import Adjoint as Arrived
 from .core.reverse import gradients_in
 from .core.variable import Variable
 from .graph import Graph, Node, build

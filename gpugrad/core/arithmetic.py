@@ -17,7 +17,6 @@ from ..backends.protocol import Output
 from ..base.config import config
 from ..base.counters import counters
 from ..base.dtypes import BOOL
-from ..base.index import is_basic, takes_all
 from ..base.shapes import DType, reduced, summed_axes
 from ..ops import elementwise as ew
 from ..ops.structural import collect, index_add, matmul, reshape, setitem, spread, sum_to, tangent
@@ -25,62 +24,14 @@ from ..plans.plan import GradientPlan, TangentPlan
 from ..plans.program import Kind, identity
 from ..plans.symbols import Sym
 from . import checks
+from .adjoints import Accumulator, Adjoint
 from .closing import close
 from .nodes import Leaf, Node, Region, Structural
+from .on_arrays import on_arrays
 from .ownership import may_overwrite
 from .replay import on_variables
 from .value import Value, filled, held
 from .variable import MaskedVariable, Variable
-
-
-class Adjoint:
-    """A gradient, or a tangent: its value, the mask of the elements that took part (None: all), both arrays or both variables.
-
-    owned, owns_mask: the array, or its mask, may be changed in place.
-    """
-
-    __slots__ = ("mask", "owned", "owns_mask", "value")
-
-    def __init__(self, value: Any, mask: Any = None, owned: bool = False, owns_mask: bool = False) -> None:
-        self.value = value
-        self.mask = mask
-        self.owned = owned
-        self.owns_mask = owns_mask
-
-
-class Accumulator(Adjoint):
-    """Where the gradient of one node is summed. Rules write into it: see `gpugrad.ops.structural.Accumulator`.
-
-    value: what has arrived, None for nothing.
-    """
-
-    __slots__ = ("node",)
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self.value = self.mask = None
-        self.owned = self.owns_mask = False
-
-    def arrive(self, c: Adjoint) -> None:
-        """One more contribution."""
-        raise NotImplementedError
-
-    def add_where(self, chosen: Variable, g: Variable) -> None:
-        self.add(MaskedVariable(ew.where(chosen, g, 0), chosen))
-
-    def add(self, g: Any, apart: bool = False) -> None:
-        raise NotImplementedError
-
-    def _parts(self, g: Any) -> tuple[Variable, Variable | None]:
-        """The value and the mask of what a rule has made, the latter where it is of use."""
-        if type(g) is not MaskedVariable:
-            return g, None
-        return g.value, g.mask if self.node.wants_masks else None
-
-    def _loses(self, index: Any) -> bool:
-        """Whether elements outside of an index must be marked as not having taken part."""
-        return self.node.wants_masks and not (is_basic(index) and takes_all(index, self.node.shape))
-
 
 # ------------------------------------------------------------------------------------------------------- in place
 
@@ -236,6 +187,10 @@ class InPlace:
         if g.mask is None or not moves:
             return variable
         return MaskedVariable(variable, Variable(held(g.mask, node.device)))
+
+    def on_arrays(self, g: Adjoint, node: Structural, receivers: Sequence[Any]) -> bool:
+        """Run the rule of a node on plain arrays, if it can be. False if not."""
+        return on_arrays(g, node, receivers)
 
     def variable(self, a: Value) -> Variable:
         return Variable(a)
@@ -419,6 +374,10 @@ class Recorded:
 
     def own(self, leaf: Leaf, a: Adjoint | None) -> Adjoint:
         return Adjoint(Variable(filled(leaf.shape, 0, leaf.dtype, leaf.device))) if a is None else a
+
+    def on_arrays(self, g: Adjoint, node: Structural, receivers: Sequence[Any]) -> bool:
+        """What is recorded is computed with variables."""
+        return False
 
     def upstream(self, g: Adjoint, moves: bool, node: Node) -> Any:
         return g.value if g.mask is None or not moves else MaskedVariable(g.value, g.mask)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..base.modes import set_grad_enabled
-from .arithmetic import Adjoint, InPlace, Recorded
+from .adjoints import Adjoint
+from .arithmetic import InPlace, Recorded
 from .closing import close
 from .nodes import Node, check_not_freed, check_nothing_lost, reachable
 from .value import Value

@@ -148,6 +148,12 @@ class Leaf(Node):
         """A leaf keeps nothing and is never used up."""
 
 
+class Handed(Leaf):
+    """A leaf that a transform hands to a function: there is nothing below it, but to its user it is no leaf, and may be written to."""
+
+    __slots__ = ()
+
+
 _NOTHING: dict[int, Any] = {}  # shared, and never written to
 
 
@@ -372,6 +378,8 @@ class Structural(Node):
     def send(self, g: Any, receivers: Sequence[Any], arithmetic: Any) -> None:
         """Run the rule of the op: each receiver that is not None gets the gradient of its input."""
         assert self.op.rule is not None
+        if self.op.matrices and arithmetic.on_arrays(g, self, receivers):
+            return
         self.op.rule(arithmetic.upstream(g, self.op.moves, self), self.call(arithmetic), receivers, **self.params)
 
     def jvp(self, arrived: Sequence[Any], arithmetic: Any) -> Any:
@@ -404,7 +412,7 @@ def leaves_of(order: Sequence[Node]) -> list[int]:
     """The numbers of the leaves among nodes, and of those that were below the freed ones."""
     found: list[int] = []
     for node in order:
-        if type(node) is Leaf:
+        if isinstance(node, Leaf):
             found.append(node.number)
         elif node.freed is not None:
             found.extend(node.freed)

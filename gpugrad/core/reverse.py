@@ -11,7 +11,8 @@ from typing import Any
 
 from ..base import errors
 from ..base.modes import set_grad_enabled
-from .arithmetic import Accumulator, Adjoint, Arithmetic, InPlace, Recorded
+from .adjoints import Accumulator, Adjoint
+from .arithmetic import Arithmetic, InPlace, Recorded
 from .closing import LOCK, absorbing, close
 from .nodes import Leaf, Node, Part, Progress, Region, Slot, check_not_freed, check_nothing_lost, leaves_of, reachable
 from .value import Value

@@ -157,15 +157,8 @@ def std(
     tensor(1., device='cpu')
     """
     variance, out = _variance(x, axis, ddof if correction is None else correction, keepdims, where, dtype)
-    result = root_of(variance)
+    result = ew.root(variance)
     return result if result.dtype == out else result.astype(out)
-
-
-def root_of(variance: Tensor) -> Tensor:
-    """The square root, whose derivative is 0 at 0 by convention."""
-    flat = variance == 0
-    result: Tensor = select(flat, 0, ew.sqrt(select(flat, 1, variance)))
-    return result
 
 
 @public(method=True, reduces=np.multiply)

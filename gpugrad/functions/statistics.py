@@ -23,7 +23,7 @@ from .elementwise import clip, where
 from .face import public
 from .indexing import take_along_axis
 from .matrices import diagonal
-from .reductions import any, cumsum, max, mean, min, prod, root_of, sort, sum, var, variance_of
+from .reductions import any, cumsum, max, mean, min, prod, sort, sum, var, variance_of
 from .shaping import broadcast_to, concatenate, expand_dims, moveaxis, ravel, reshape, squeeze, transpose
 
 
@@ -430,7 +430,7 @@ def nanstd(
     x = x if dtype is None else x.astype(dtype)
     ddof = ddof if correction is None else correction
     variance = nanvar(x if not is_float(x.dtype) else x.astype(computed(x.dtype)), axis, ddof, keepdims, where)
-    found = root_of(variance)
+    found = ew.root(variance)
     return found.astype(x.dtype) if is_float(x.dtype) else found
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from ..backends.devices import get_device
 from ..base.dtypes import BOOL
 from ..base.modes import no_grad
-from ..core.arithmetic import Adjoint as Arrived
+from ..core.adjoints import Adjoint as Arrived
 from ..core.arithmetic import Recorded, RecordedAccumulator
 from ..core.closing import close
 from ..core.nodes import Structural

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arguments import as_tensors
 from ..base import errors
-from ..base.dtypes import computed
+from ..base.dtypes import FLOAT64, computed
 from ..base.shapes import is_float
 from ..protocols import FUNCTIONS
 from ..tensor import Tensor
@@ -26,6 +26,8 @@ def public(function: F) -> F:
 def floats(*args: Any) -> tuple[list[Tensor], Any]:
     """Arguments in one floating-point dtype that is computed in, and the dtype of the result."""
     xs = as_tensors(*args)
+    if {x.dtype for x in xs} == {FLOAT64}:  # most often
+        return xs, FLOAT64
     out = np.result_type(*(x.dtype if is_float(x.dtype) else np.float64 for x in xs))
     wide = computed(out)
     return [x if x.dtype == wide else x.astype(wide) for x in xs], out

@@ -12,11 +12,12 @@ import numpy as np
 from ..arguments import as_tensors
 from ..base import errors
 from ..base.shapes import Axis, as_index, broadcast, normalize_axes, normalize_axis
+from ..coerce import on_host
 from ..functions import creation, matrices, reductions
 from ..functions.contraction import matmul, tensordot
 from ..functions.elementwise import where
 from ..functions.matrices import matrix_transpose, vecdot
-from ..functions.shaping import broadcast_to, expand_dims, moveaxis, ravel, reshape, squeeze, swapaxes, transpose
+from ..functions.shaping import broadcast_to, expand_dims, moveaxis, ravel, reshape, swapaxes, transpose
 from ..ops import elementwise as ew
 from ..ops import linear_algebra as rows
 from ..ops import matrix_functions
@@ -38,12 +39,11 @@ def solve(a: Any, b: Any) -> Tensor:
     (a, b), out = floats(a, b)
     n = square("solve", a)
     vector = b.ndim == 1
-    columns = expand_dims(b, -1) if vector else b
-    if not b.ndim or columns.shape[-2] != n:
+    if not b.ndim or b.shape[-1 if vector else -2] != n:
         raise errors.bad_shape("solve", f"matrices of shape {a.shape} and right sides of shape {b.shape} do not fit.")
-    broadcast("solve (batches)", a.shape[:-2], columns.shape[:-2])
-    x = rows.solve(a, columns)
-    return as_dtype(squeeze(x, -1) if vector else x, out)
+    if not vector:
+        broadcast("solve (batches)", a.shape[:-2], b.shape[:-2])
+    return as_dtype(rows.solve(a, b, vector=vector), out)
 
 
 @public
@@ -76,7 +76,7 @@ def det(a: Any) -> Tensor:
     (a,), out = floats(a)
     square("det", a)
     y: Tensor = rows.det(a)
-    if a.requires_grad and bool((y.detach() == 0).any()):  # where there is no inverse
+    if a.requires_grad and not np.all(on_host(y)):  # where there is no inverse
         y = matrix_functions.singular_det(a)
     return as_dtype(y, out)
 
@@ -124,12 +124,6 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Tensor:
 # -------------------------------------------------------------------------------------------------------------- norms
 
 
-def _root(x: Tensor) -> Tensor:
-    """The square root, with the derivative 0 at 0."""
-    zero = x == 0
-    return where(zero, 0, ew.sqrt(where(zero, 1, x)))
-
-
 @public
 def vector_norm(x: Any, /, *, axis: Axis = None, ord: Any = 2, keepdims: bool = False) -> Tensor:
     """The length of vectors over axes, of all elements by default: sum(|x|**ord) ** (1 / ord).
@@ -153,7 +147,7 @@ def vector_norm(x: Any, /, *, axis: Axis = None, ord: Any = 2, keepdims: bool = 
     elif ord == 1:
         found = reductions.sum(abs(x), axis, keepdims=keepdims)
     elif ord == 2:
-        found = _root(reductions.sum(ew.square(x), axis, keepdims=keepdims))
+        found = ew.root(reductions.sum(ew.square(x), axis, keepdims=keepdims))
     else:
         total = reductions.sum(abs(x) ** float(ord), axis, keepdims=keepdims)
         zero = total == 0
@@ -179,8 +173,8 @@ def _matrix_norm(op: str, x: Any, ord: Any, keepdims: bool) -> Tensor:
     (x,), out = floats(x)
     if x.ndim < 2:
         raise errors.bad_shape(op, f"needs matrices, not shape {x.shape}.")
-    if ord is None or ord == "fro":
-        return as_dtype(_root(reductions.sum(ew.square(x), (-2, -1), keepdims=keepdims)), out)
+    if ord is None or ord in ("fro", "f"):
+        return as_dtype(ew.root(reductions.sum(ew.square(x), (-2, -1), keepdims=keepdims)), out)
     if ord in (2, -2, "nuc"):
         s = svdvals(x)
         found = (reductions.sum if ord == "nuc" else reductions.max if ord == 2 else reductions.min)(s, -1)
@@ -207,7 +201,7 @@ def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> 
     """
     (x,) = as_tensors(x)
     if axis is None and (ord is None or x.ndim == 1):
-        found = vector_norm(ravel(x), ord=2 if ord is None else ord)
+        found = vector_norm(x, ord=2 if ord is None else ord)
         return reshape(found, (1,) * x.ndim) if keepdims else found
     axes = tuple(normalize_axis("norm", a, x.ndim) for a in (range(x.ndim) if axis is None else np.atleast_1d(axis)))
     if len(axes) == 1:

@@ -6,12 +6,15 @@ I. Murray, "Differentiation of the Cholesky decomposition" (2016). An inverse is
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from . import elementwise as ew
 from .structural import collect, matmul, reshape, structural, sum_to, transpose
+
+matrices = functools.partial(structural, matrices=True)
 
 
 def _t(x: Any) -> Any:
@@ -23,33 +26,45 @@ def _eye(x: Any) -> Any:
     return np.broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), x.shape)
 
 
-@structural(keeps=(0, "y"))
-def solve(xp, a, b):
-    "The x with a @ x = b: shapes (..., n, n) and (..., n, k) give (..., n, k)."
-    return xp.linalg.solve(a, b)
+def _column(x: Any) -> Any:
+    return reshape(x, shape=(*x.shape, 1))
+
+
+def _vector(x: Any) -> Any:
+    return reshape(x, shape=x.shape[:-1])
+
+
+@matrices(keeps=(0, "y"))
+def solve(xp, a, b, *, vector=False):
+    "The x with a @ x = b: shapes (..., n, n) and (..., n, k) give (..., n, k); vector: and (n,) gives (..., n)."
+    return xp.linalg.solve(a, b[:, None])[..., 0] if vector else xp.linalg.solve(a, b)
 
 
 @solve.vjp
-def _solve(g, call, into):
+def _solve(g, call, into, *, vector=False):
     a, y = call.inputs[0], call.output
+    g, y = (_column(g), _column(y)) if vector else (g, y)
     back = solve(_t(a), g)
     if into[0] is not None:
         into[0].add(sum_to(-matmul(back, _t(y)), call.shapes[0]))
     if into[1] is not None:
-        into[1].add(sum_to(back, call.shapes[1]))
+        into[1].add(sum_to(_vector(back) if vector else back, call.shapes[1]))
 
 
 @solve.jvp
-def _solve_tangent(tangents, call):
+def _solve_tangent(tangents, call, *, vector=False):
     da, db = tangents
     a, y = call.inputs[0], call.output
+    y = _column(y) if vector else y
     moved = None if da is None else -matmul(da, y)
     if db is not None:
+        db = _column(db) if vector else db
         moved = db if moved is None else db + moved
-    return solve(a, moved)
+    found = solve(a, moved)
+    return _vector(found) if vector else found
 
 
-@structural(keeps=(0,))
+@matrices(keeps=(0,))
 def logabsdet(xp, a):
     "The logarithm of the absolute value of the determinant; -inf for a singular matrix."
     return xp.linalg.slogdet(a)[1]
@@ -71,13 +86,13 @@ def _trace(x: Any) -> Any:
     return collect(ew.where(np.eye(x.shape[-1], dtype=bool), x, 0), axes=(n - 2, n - 1), keepdims=False)
 
 
-@structural()
+@matrices()
 def detsign(xp, a):
     "The sign of the determinant: -1, 0 or 1. Its derivative is 0."
     return xp.linalg.slogdet(a)[0]
 
 
-@structural(keeps=(0, "y"))
+@matrices(keeps=(0, "y"))
 def det(xp, a):
     "The determinant."
     return xp.linalg.det(a)
@@ -94,7 +109,7 @@ def _det_tangent(tangents, call):
     return call.output * _trace(solve(call.inputs[0], tangents[0]))
 
 
-@structural(keeps=("y",))
+@matrices(keeps=("y",))
 def cholesky(xp, a):
     "The lower triangular L with L @ L.T = a, of a symmetric positive definite matrix, of which the lower triangle is read."
     return xp.linalg.cholesky(a)

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..base import errors
 from . import elementwise as ew
-from .linear_algebra import _t
-from .structural import collect, concatenate, getitem, matmul, reshape, structural, sum_to
+from .linear_algebra import _t, matrices
+from .structural import collect, concatenate, getitem, matmul, reshape, sum_to
 
 # -------------------------------------------------------------------------------------------- triangular systems
 
@@ -24,7 +24,7 @@ def _triangle(shape, lower, unit):
     return mask if lower else mask.T
 
 
-@structural(keeps=(0, "y"))
+@matrices(keeps=(0, "y"))
 def solve_triangular(xp, a, b, *, lower, unit):
     "The x with a @ x = b, of a triangular a of which the other triangle is not read; unit: nor is its diagonal, which is 1."
     full = xp.where(xp.asarray(_triangle(a.shape, lower, unit)), a, 0)
@@ -96,7 +96,7 @@ def _by_scipy(xp, name, *matrices):
     return getattr(scipy.linalg, name)(*matrices)
 
 
-@structural(keeps=(0,))
+@matrices(keeps=(0,))
 def matrix_function(xp, a, *, name):
     "expm, logm or sqrtm of square matrices. A result that is not real raises ValueError."
     if name == "expm":
@@ -129,7 +129,7 @@ def _matrix_function_tangent(tangents, call, *, name):
     return _moved(call.inputs[0], tangents[0], name)
 
 
-@structural(keeps=(0, 1, "y"))
+@matrices(keeps=(0, 1, "y"))
 def sylvester(xp, a, b, q):
     "The x with a @ x + x @ b = q."
     return _by_scipy(xp, "solve_sylvester", a, b, q).astype(q.dtype, copy=False)
@@ -166,7 +166,7 @@ def _svd(xp, a):
     return u, s, vh, turn[..., None]
 
 
-@structural(keeps=(0, "y"))
+@matrices(keeps=(0, "y"))
 def singular_det(xp, a):
     "The determinant, with derivatives that are right where the matrix is singular, too, up to order 2."
     return xp.linalg.det(a)
@@ -189,7 +189,7 @@ def _last_axes(g, c):
     return reshape(g, shape=(*c.shape[:-2], 1, 1))
 
 
-@structural(keeps=(0,))
+@matrices(keeps=(0,))
 def cofactors(xp, a):
     "The derivative of the determinant: with a = U S V, it is det(UV) U P V, P being diagonal, the product of the other singular values."
     u, s, vh, turn = _svd(xp, a)
@@ -208,7 +208,7 @@ def _cofactors_tangent(tangents, call):
     return cofactor_tangent(call.inputs[0], tangents[0])
 
 
-@structural(keeps=(0,))
+@matrices(keeps=(0,))
 def cofactor_tangent(xp, a, d):
     "The derivative of the cofactors at a in the direction d, which is linear and symmetric in d."
     u, s, vh, turn = _svd(xp, a)

@@ -57,6 +57,14 @@ def where(condition, a, b, y):
     return 0, condition, logical_not(condition)
 
 
+@elementwise("gg_sqrt({0})", numpy=np.sqrt, exact=True, domain=(0.1, 3.0), kinks=(0.0,), public=False, latex=r"\sqrt{#1}",
+             reference="numpy.sqrt", jax="jax.numpy.sqrt")  # fmt: skip
+def root(x, y):
+    "Square root, with the derivative 0 at 0 by convention: what lengths are made with."
+    at_zero = y == 0
+    return (Masked(logical_not(at_zero), 0.5 / where(at_zero, 1, y)),)
+
+
 @compound(types=same_common, domain=((-3.0, 3.0), (-2.0, -1.0), (1.0, 2.0)), exact=True)
 def clip(x, lower, upper):
     "x limited to the interval from lower to upper; at the limits the derivative in x is 1."

@@ -55,18 +55,20 @@ class StructuralOp(Primitive):
     forward(xp, *arrays, **params) computes it; vjp(g, call, into, **params) is its reverse. linear: "jointly" in all inputs, in
     "each" of them, or "". keeps: what the derivatives read, inputs by index, "y" the output; one that is linear in each keeps,
     for each gradient, the other inputs. moves: masks travel through it, since it only moves or sums elements, or since its rules know of
-    them. computes: it does arithmetic, which may overflow.
+    them. computes: it does arithmetic, which may overflow. matrices: its rules are chains of small ops on matrices, which on small ones
+    are run on plain arrays.
     """
 
     def __init__(
-        self, forward: Callable[..., Any], linear: str, keeps: tuple[Any, ...], moves: bool, computes: bool
-    ) -> None:
+        self, forward: Callable[..., Any], linear: str, keeps: tuple[Any, ...], moves: bool, computes: bool, matrices: bool = False
+    ) -> None:  # fmt: skip
         self.name = forward.__name__
         self.forward = forward
         self.linear = linear
         self.keeps = keeps
         self.moves = moves
         self.computes = computes
+        self.matrices = matrices
         self.rule: Callable[..., Any] | None = None
         self.tangent_rule: Callable[..., Any] | None = None
         self.doc = inspect.cleandoc(forward.__doc__ or "")
@@ -92,19 +94,15 @@ TABLE: dict[str, StructuralOp] = {}
 
 
 def structural(
-    *,
-    linear: str = "",
-    keeps: tuple[Any, ...] = (),
-    moves: bool = False,
-    masks: bool = False,
-    computes: bool | None = None,
-) -> Callable[[Callable[..., Any]], StructuralOp]:
+    *, linear: str = "", keeps: tuple[Any, ...] = (), moves: bool = False, masks: bool = False, computes: bool | None = None,
+    matrices: bool = False,
+) -> Callable[[Callable[..., Any]], StructuralOp]:  # fmt: skip
     """Decorator: declare a structural op by its forward function. What only moves elements is linear; masks: its rules know of masks."""
 
     def declare(forward: Callable[..., Any]) -> StructuralOp:
         op = TABLE[forward.__name__] = StructuralOp(
-            forward, "jointly" if moves else linear, keeps, moves or masks, not moves if computes is None else computes
-        )
+            forward, "jointly" if moves else linear, keeps, moves or masks, not moves if computes is None else computes, matrices
+        )  # fmt: skip
         return op
 
     return declare

@@ -15,7 +15,6 @@ import operator
 import sys
 import threading
 import warnings
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -30,9 +29,9 @@ from ..base.shapes import is_float
 from ..coerce import on_host
 from ..core.closing import close
 from ..core.forward import forward
-from ..core.nodes import Leaf, reachable
+from ..core.nodes import Handed, Leaf, Slot, reachable
 from ..core.reverse import gradients_in
-from ..core.value import Value, filled
+from ..core.value import Value, filled, held
 from ..differentiable import check_gradient
 from ..functions.creation import tensor, zeros
 from ..functions.reductions import sum
@@ -59,9 +58,6 @@ class _Active(threading.local):
 
 
 _active = _Active()
-_inputs: weakref.WeakSet[Any] = (
-    weakref.WeakSet()
-)  # the leaves that transforms have made: nobody else wants their gradients
 
 
 def _leaves(tree: Any) -> Iterator[Any]:
@@ -87,6 +83,8 @@ def _rebuilt(tree: Any, leaves: Iterator[Any]) -> Any:
 
 
 def _map(function: Callable[[Any], Any], tree: Any) -> Any:
+    if not isinstance(tree, (dict, list, tuple)):
+        return function(tree)
     return _rebuilt(tree, map(function, _leaves(tree)))
 
 
@@ -167,15 +165,17 @@ class _Call:
         if not self.recorded:  # something else that the function has used may require grad
             roots = [t._value.node for t in self.outputs if self._closed(t).requires_grad]
             nodes = reachable([n for n in roots if n is not None])
-            self.recorded = grad_mode.enabled and any(isinstance(n, Leaf) and n not in _inputs for n in nodes)
+            self.recorded = grad_mode.enabled and any(type(n) is Leaf for n in nodes)
 
     def _own(self, t: Tensor) -> Tensor:
-        """An input that nobody else has: a copy on the tape of what is recorded, of a new leaf otherwise."""
-        if not (self.recorded and t.requires_grad):
-            t = Tensor(t._alias())  # the same buffer: values do not change
-            t._become_leaf()
-            _inputs.add(t._value.node)
-        return t.copy()
+        """An input that nobody else has: a copy on the tape of what is recorded, of the same buffer otherwise: values do not change."""
+        if self.recorded and t.requires_grad:
+            return t.copy()
+        array = close(t._value)
+        t._value.owned = False  # two values share it now: neither may write to it
+        v = held(array, t.device, False, True)
+        v.node = Handed(v, Slot())
+        return Tensor(v)
 
     @staticmethod
     def _closed(t: Tensor) -> Value:

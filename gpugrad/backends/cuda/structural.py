@@ -414,7 +414,9 @@ def _by_cusolver(name: str, part: int | None = None) -> Callable[..., Any]:
 
 
 @_own
-def solve(backend: Any, a: Any, b: Any) -> Any:
+def solve(backend: Any, a: Any, b: Any, *, vector: bool = False) -> Any:
+    if vector:
+        return solve(backend, a, b[:, None])[..., 0]
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])  # CuPy takes batches of one shape
     a, b = (backend.xp.broadcast_to(x, batch + x.shape[-2:]) for x in (a, b))
     return _by_cusolver("solve")(backend, a, b)
