@@ -33,6 +33,7 @@ from .transforms.stationary import StationaryPoint, stationary_point
 if TYPE_CHECKING:
     from . import scipy as scipy
     from . import testing as testing
+    from .catalogue import support as support
 
 __version__ = "0.1.0"
 
@@ -50,10 +51,12 @@ if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
         """Packages that are imported when they are first used."""
+        if name == "support":
+            return importlib.import_module("gpugrad.catalogue").support
         if name in _LATER:
             return importlib.import_module(f"gpugrad.{name}")
         raise AttributeError(f"module 'gpugrad' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_LATER])
+    return sorted([*__all__, *_LATER, "support"])

@@ -173,8 +173,8 @@ class Tensor(Methods, Protocols, Differentiable):
         result: Tensor = cast(as_dtype(dtype))(self)
         return result
 
-    def copy(self) -> Tensor:
-        """The same values under another name, connected to this one in the graph."""
+    def copy(self, order: str = "C") -> Tensor:
+        """The same values under another name, connected to this one in the graph. order: as NumPy's; tensors lie in memory as they lie."""
         result: Tensor = cast(self.dtype)(self)
         return result
 

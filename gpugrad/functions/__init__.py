@@ -12,6 +12,7 @@ from . import (
     matrices,
     ndarray,
     parts,
+    places,
     polynomials,
     reductions,
     selecting,

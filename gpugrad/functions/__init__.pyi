@@ -52,6 +52,7 @@ from .differences import interp as interp
 from .differences import trapezoid as trapezoid
 from .elementwise import clip as clip
 from .elementwise import gelu as gelu
+from .elementwise import i0 as i0
 from .elementwise import nonzero as nonzero
 from .elementwise import power as power
 from .elementwise import round as around
@@ -120,6 +121,11 @@ from .parts import real as real
 from .parts import real_if_close as real_if_close
 from .parts import spacing as spacing
 from .parts import unwrap as unwrap
+from .places import asanyarray as asanyarray
+from .places import ix_ as ix_
+from .places import lexsort as lexsort
+from .places import ravel_multi_index as ravel_multi_index
+from .places import unravel_index as unravel_index
 from .polynomials import convolve as convolve
 from .polynomials import correlate as correlate
 from .polynomials import poly as poly
@@ -324,6 +330,7 @@ __all__ = [
     "array_equal",
     "array_equiv",
     "array_split",
+    "asanyarray",
     "asarray",
     "astype",
     "atleast_1d",
@@ -417,6 +424,7 @@ __all__ = [
     "hsplit",
     "hstack",
     "hypot",
+    "i0",
     "identity",
     "imag",
     "inner",
@@ -433,12 +441,14 @@ __all__ = [
     "isneginf",
     "isposinf",
     "isreal",
+    "ix_",
     "kron",
     "ldexp",
     "leaky_relu",
     "left_shift",
     "less",
     "less_equal",
+    "lexsort",
     "linspace",
     "log",
     "log10",
@@ -513,6 +523,7 @@ __all__ = [
     "rad2deg",
     "radians",
     "ravel",
+    "ravel_multi_index",
     "real",
     "real_if_close",
     "reciprocal",
@@ -574,6 +585,7 @@ __all__ = [
     "unique_counts",
     "unique_inverse",
     "unique_values",
+    "unravel_index",
     "unstack",
     "unwrap",
     "vander",

@@ -239,13 +239,24 @@ def arange(
 
 @public()
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, device: Any = None,
-             requires_grad: bool = False) -> Tensor:  # fmt: skip
+             requires_grad: bool = False, *, retstep: bool = False, axis: int = 0) -> Any:  # fmt: skip
     """`num` evenly spaced numbers from start to stop, which may be tensors: their gradients are kept.
+
+    retstep: return the distance, too. axis: where the numbers lie in the result, of starts and stops that are no numbers.
 
     >>> import gpugrad as gg
     >>> gg.linspace(0, 1, 3)
     tensor([0. , 0.5, 1. ], device='cpu')
     """
+    if retstep or axis:
+        line = linspace(start, stop, num, endpoint, dtype, device, requires_grad)
+        if axis:
+            order = list(range(1, line.ndim))
+            order.insert(axis % line.ndim, 0)
+            line = line.transpose(order)
+        steps = num - 1 if endpoint else num
+        begin, end = as_tensors(start, stop)
+        return (line, (end - begin) / steps if steps else (end - begin) * np.nan) if retstep else line
     if not any(isinstance(a, Tensor) and a.requires_grad for a in (start, stop)):
         first, last = host_data((start, stop))
         return _made(lambda d: np.linspace(first, last, num, endpoint, dtype=d), dtype, device, requires_grad)

@@ -68,6 +68,7 @@ def cumulative_prod(x: Any, axis: int | None = None, dtype: Any = None, include_
 
 def _cumulative(op: str, function: Any, first: int, x: Any, axis: int | None, dtype: Any, initial: bool) -> Tensor:
     (x,) = as_tensors(x)
+    x = x if x.ndim else x.reshape(1)
     if axis is None:
         if x.ndim != 1:
             raise errors.bad_shape(op, f"needs an axis for a tensor of shape {x.shape}.")

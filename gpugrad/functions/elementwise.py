@@ -12,7 +12,7 @@ from ..arguments import as_tensors, elementwise
 from ..base import errors
 from ..base.shapes import is_float
 from ..ops import elementwise as ew
-from ..ops import structural
+from ..ops import special, structural
 from ..tensor import Tensor
 from .face import method, public
 
@@ -136,6 +136,17 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
     if approximate not in ("none", "tanh"):
         raise errors.bad_value("gelu", f"approximate must be 'none' or 'tanh', not {approximate!r}.")
     return elementwise(ew.gelu if approximate == "none" else ew.gelu_tanh, (x,))
+
+
+@public()
+def i0(x: Any) -> Tensor:
+    """Modified Bessel function of the first kind of order 0, as `numpy.i0`; on the CPU it needs SciPy. Gradient: i1(x) g. DLMF 10.25.
+
+    >>> import gpugrad as gg
+    >>> gg.i0([0.0, 1.0])
+    tensor([1.        , 1.26606588], device='cpu')
+    """
+    return elementwise(special.i0, (x,))
 
 
 @public(method=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arguments import as_tensors
 from ..base import errors
-from ..base.shapes import as_index, is_float
+from ..base.shapes import Axis, as_index, is_float, normalize_axes
 from ..coerce import host_data
 from ..ops import factorizations, structural
 from ..tensor import Tensor
@@ -17,7 +17,7 @@ from .creation import ones, tensor, zeros
 from .face import public
 from .indexing import flip
 from .joining import atleast_1d
-from .matrices import outer
+from .matrices import outer, trace
 from .shaping import concatenate, expand_dims, stack
 
 _MODES = ("full", "same", "valid")
@@ -38,6 +38,7 @@ def _padded(x: Tensor, before: int, after: int) -> Tensor:
 
 def _convolved(op: str, a: Tensor, v: Tensor, mode: str) -> Tensor:
     """The convolution of a vector with one that is not longer."""
+    mode = {0: "valid", 1: "same", 2: "full"}.get(mode, mode) if isinstance(mode, int) else mode
     if mode not in _MODES:
         raise errors.bad_value(op, f"mode is one of {', '.join(map(repr, _MODES))}, not {mode!r}.")
     n, m = a.shape[0], v.shape[0]
@@ -113,13 +114,16 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tensor:
 def poly(seq_of_zeros: Any) -> Tensor:
     """The coefficients of the polynomial with these zeros, the highest power first: of the product of all (x - z).
 
-    Raises ShapeError for a matrix, whose eigenvalues NumPy would take.
+    Of a square matrix, those of its characteristic polynomial, by the method of Faddeev and Le Verrier: n products, and no eigenvalues.
 
     >>> import gpugrad as gg
     >>> gg.poly([2.0, 3.0])
     tensor([ 1., -5.,  6.], device='cpu')
     """
-    (z,) = _vectors("poly", seq_of_zeros)
+    (z,) = as_tensors(seq_of_zeros)
+    if z.ndim == 2 and z.shape[0] == z.shape[1] and z.size:
+        return _characteristic(z if is_float(z.dtype) else z.astype(np.float64))
+    (z,) = _vectors("poly", z)
     z = z if is_float(z.dtype) else z.astype(np.float64)
     if not z.shape[0]:
         return ones((), z.dtype, z.device)
@@ -127,6 +131,16 @@ def poly(seq_of_zeros: Any) -> Tensor:
     for k in range(z.shape[0]):
         found = _padded(found, 0, 1) - _padded(found * z[k], 1, 0)
     return found
+
+
+def _characteristic(a: Tensor) -> Tensor:
+    """The coefficients of det(x - a)."""
+    n = a.shape[0]
+    found, rest = [ones((), a.dtype, a.device)], a
+    for k in range(1, n + 1):
+        found.append(-trace(rest) / k)
+        rest = matmul(a, rest) + a * found[-1]
+    return stack(found)
 
 
 @public()
@@ -302,19 +316,21 @@ def polyfit(x: Any, y: Any, deg: int, w: Any = None) -> Tensor:
 
 
 @public()
-def trim_zeros(filt: Any, trim: str = "fb") -> Tensor:
-    """A vector without the zeros at its front ("f"), its back ("b") or both.
+def trim_zeros(filt: Any, trim: str = "fb", axis: Axis = None) -> Tensor:
+    """x without the zeros at its front ("f"), its back ("b") or both, along all axes or those named.
 
     >>> import gpugrad as gg
     >>> gg.trim_zeros([0.0, 0.0, 1.0, 2.0, 0.0])
     tensor([1., 2.], device='cpu')
     """
-    (x,) = _vectors("trim_zeros", filt)
+    (x,) = as_tensors(filt)
     if not set(trim.lower()) <= {"f", "b"}:
         raise errors.bad_value("trim_zeros", f"trim is 'f', 'b' or 'fb', not {trim!r}.")
-    filled = np.flatnonzero(host_data(x.detach()))
-    if not filled.size:
-        return x[:0]
-    first = int(filled[0]) if "f" in trim.lower() else 0
-    last = int(filled[-1]) + 1 if "b" in trim.lower() else x.shape[0]
-    return x[first:last].copy()
+    places = np.argwhere(host_data(x.detach()))
+    index = [slice(None)] * x.ndim
+    for a in normalize_axes("trim_zeros", axis, x.ndim):
+        first, last = (int(places[:, a].min()), int(places[:, a].max()) + 1) if len(places) else (0, 0)
+        index[a] = slice(
+            first if "f" in trim.lower() else 0, last if "b" in trim.lower() or not len(places) else x.shape[a]
+        )
+    return x[tuple(index)].copy()

@@ -69,6 +69,7 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Tensor:
 def _eigen(op: str, a: Any, UPLO: str, vectors: bool) -> tuple[Tensor, Any]:
     a, out = _matrices(op, a)
     square(op, a)
+    UPLO = UPLO.upper()
     if UPLO not in ("L", "U"):
         raise errors.bad_value(op, f"UPLO is 'L' or 'U', not {UPLO!r}.")
     y: Tensor = rows.eigh(a if UPLO == "L" else matrix_transpose(a), vectors=vectors)

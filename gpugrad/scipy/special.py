@@ -13,7 +13,7 @@ from typing import Any
 from ..arguments import as_tensors
 from ..base import errors
 from ..base.shapes import Axis
-from ..functions import exp, isfinite, log, sign, where
+from ..functions import cbrt, erf, exp, exp2, expm1, isfinite, log, log1p, sign, sinc, where  # noqa: F401  # some are handed on
 from ..functions import log_softmax as _log_softmax
 from ..functions import logsumexp as _logsumexp
 from ..functions import max as _max

@@ -25,7 +25,7 @@ PACKAGE = ROOT / "gpugrad"
 # The layers of the design, lowest first, each a folder or a module of the package: none imports from a later one.
 LAYERS = [
     "base", "ops", "plans", "codegen", "backends", "core", "graph", "coerce", "interop", "protocols", "methods", "differentiable", "tensor",
-    "arguments", "functions", "linalg", "transforms", "autograd", "explanation", "random", "numpy", "scipy", "testing", "serialize", "nn", "optim", "debug", "", "cli", "__main__",
+    "arguments", "functions", "linalg", "transforms", "autograd", "explanation", "random", "numpy", "scipy", "catalogue", "testing", "serialize", "nn", "optim", "debug", "", "cli", "__main__",
 ]  # fmt: skip
 
 
