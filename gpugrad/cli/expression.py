@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,9 @@ from ..functions.face import PUBLIC
 from ..ops.op import NAMES, Op, evaluate
 from ..tensor import Tensor
 
+CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf}
+_MODULES = ("np", "numpy", "math", "gg")  # what people write before the name of a function
+_TWO = {"max": "maximum", "min": "minimum"}
 LENGTH = 2000  # characters of an expression
 DEPTH = 100  # levels of nesting
 # The ops of real numbers by name, and by the sign that Python has for them.
@@ -98,6 +102,8 @@ class _Reader:
                 raise self.at(node, "this number is too large") from None
         if isinstance(node, ast.Name):
             return self.name(node)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in _MODULES:
+            return self.name(ast.Name(node.attr, lineno=node.lineno, col_offset=node.col_offset))
         if isinstance(node, ast.UnaryOp):
             return self.apply(node, node.op, [self.value(node.operand, depth + 1)])
         if isinstance(node, ast.BinOp):
@@ -120,10 +126,12 @@ class _Reader:
         kind = type(node).__name__
         raise self.at(node, f"only numbers, variables, operators and functions are read here, not {kind.lower()}")
 
-    def name(self, node: ast.Name) -> Tensor:
+    def name(self, node: ast.Name) -> Any:
         if node.id in self.variables:
             return self.variables[node.id]
-        if node.id in FUNCTIONS:
+        if node.id in CONSTANTS:
+            return CONSTANTS[node.id]
+        if node.id in FUNCTIONS or node.id in _TWO:
             raise self.at(node, f"{node.id} is a function: give it its arguments, {node.id}(...)")
         raise self.at(
             node, f"{node.id!r} has no value{self.close(node.id, self.variables)}; give it one: {node.id}=1.0"
@@ -136,14 +144,21 @@ class _Reader:
 
     def apply(self, node: Any, sign: Any, operands: list[Any]) -> Any:
         op = (_SIGNS if len(operands) == 2 else _PREFIXES).get(_GRAMMAR.get(type(sign), ""))
+        if type(sign) is ast.BitXor:
+            raise self.at(node, "powers are written **: x**2")
         if op is None:
             raise self.at(node, f"the operator {type(sign).__name__.lower()} is not one for real numbers")
         return self.run(node, op, operands)
 
     def call(self, node: ast.Call, depth: int) -> Any:
-        if not isinstance(node.func, ast.Name):
+        func = node.func
+        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id in _MODULES:
+            name = func.attr
+        elif isinstance(func, ast.Name):
+            name = func.id
+        else:
             raise self.at(node, "only functions of the op table can be called, by name")
-        name = node.func.id
+        name = _TWO.get(name, name)
         if name not in FUNCTIONS:
             raise self.at(node, f"there is no function {name!r}{self.close(name, FUNCTIONS)}")
         if node.keywords:

@@ -248,6 +248,28 @@ class _Call:
             )
 
 
+class Transformed:
+    """A function that a transform has made. It is pickled as the transform and the function it was given, as far as that can be."""
+
+    def __init__(
+        self, transform: Callable[..., Any], function: Any, arguments: tuple[Any, ...], call: Callable[..., Any]
+    ) -> None:
+        self._made = transform, arguments
+        self._call = call
+        self.__name__ = f"{transform.__name__}_of_{getattr(function, '__name__', 'function')}"
+        self.__doc__ = f"The {transform.__name__} of a function, with its arguments: see gg.{transform.__name__}."
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._call(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        transform, arguments = self._made
+        return f"gg.{transform.__name__}({getattr(arguments[0], '__name__', arguments[0])})"
+
+    def __reduce__(self) -> Any:
+        return self._made
+
+
 def _chosen(name: str, argnums: _Argnums, count: int) -> list[int]:
     numbers = [argnums] if isinstance(argnums, int) else list(argnums)
     for n in numbers:
@@ -287,7 +309,7 @@ def value_and_grad(f: Callable[..., Any], argnums: _Argnums = 0, has_aux: bool =
         answer = gradients[0] if isinstance(argnums, int) else tuple(gradients)
         return ((value, call.returned(call.aux)) if has_aux else value), answer
 
-    return transformed
+    return Transformed(value_and_grad, f, (f, argnums, has_aux), transformed)
 
 
 def grad(f: Callable[..., Any], argnums: _Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -305,7 +327,7 @@ def grad(f: Callable[..., Any], argnums: _Argnums = 0, has_aux: bool = False) ->
         value, gradient = both(*args, **kwargs)
         return (gradient, value[1]) if has_aux else gradient
 
-    return transformed
+    return Transformed(grad, f, (f, argnums, has_aux), transformed)
 
 
 def vjp(f: Callable[..., Any], *xs: Any, has_aux: bool = False) -> Any:
@@ -399,7 +421,7 @@ def jacobian(f: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]
             call.warn_if_constant("jacobian")
         return _rebuilt(call.result, iter(answers))
 
-    return transformed
+    return Transformed(jacobian, f, (f, argnums), transformed)
 
 
 def _one_of(t: Any, n: int) -> Tensor:
@@ -459,7 +481,8 @@ def hessian(f: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]:
     tensor([[ 6.,  0.],
             [ 0., 12.]], device='cpu')
     """
-    return jacobian(grad(f, argnums), argnums)
+    derivative = jacobian(grad(f, argnums), argnums)
+    return Transformed(hessian, f, (f, argnums), derivative)
 
 
 def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:

@@ -74,3 +74,18 @@ def test_every_function_can_be_called() -> None:
         f = compute(f"{name}({', '.join(['x'] * op.arity)})", {"x": gg.tensor(0.5)})
         expected = getattr(gg, name)(*[gg.tensor(0.5)] * op.arity)
         np.testing.assert_array_equal(f.numpy(), expected.numpy())
+
+
+def test_constants_modules_and_two_arguments() -> None:
+    x = {"x": gg.tensor(2.0)}
+    for text, value in (
+        ("pi", math.pi), ("e", math.e), ("np.sin(x)", math.sin(2)), ("np.pi * x", 2 * math.pi), ("math.sqrt(x)", math.sqrt(2)),
+        ("max(x, 3)", 3), ("min(x, 3)", 2), ("numpy.maximum(x, 1)", 2), ("e", math.e),
+    ):  # fmt: skip
+        found = compute(text, x)
+        assert float(found) == pytest.approx(value), text
+    assert compute("e", {"e": gg.tensor(5.0)}).item() == 5  # a variable of the user's comes first
+    with pytest.raises(gg.errors.InputError, match=r"powers are written \*\*"):
+        compute("x^2", x)
+    with pytest.raises(gg.errors.InputError, match="only functions of the op table"):
+        compute("os.system(x)", x)

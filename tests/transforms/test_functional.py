@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections import namedtuple
 from typing import Any
 
@@ -301,3 +302,25 @@ def test_tall_jacobians_go_forward_and_agree() -> None:
         np.array([1.0, 2.0])
     )
     np.testing.assert_allclose(inner, [[8, 0], [24, 0], [0, 1]])
+
+
+def cubes(x):
+    return (x**3).sum()
+
+
+def test_transforms_are_pickled_by_what_they_are_of() -> None:
+    x = np.array([1.0, 2.0])
+    for made in (
+        gg.grad(cubes),
+        gg.value_and_grad(cubes),
+        gg.jacobian(cubes),
+        gg.hessian(cubes),
+        gg.grad(gg.grad(np.square)),
+    ):
+        again = pickle.loads(pickle.dumps(made))
+        given = 3.0 if (made is not None and "square" in repr(made)) or "grad_of" in repr(made) else x
+        np.testing.assert_equal(again(given), made(given))
+    assert repr(gg.grad(cubes)) == "gg.grad(cubes)"
+    assert gg.grad(cubes).__name__ == "grad_of_cubes"
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        pickle.dumps(gg.grad(lambda x: x))
