@@ -221,12 +221,15 @@ def gradient_lost(what: str, exit: str, library: tuple[str, str] | None = None) 
     )
     if library is not None:
         module, function = library
-        what = f"{module}.{function} makes a NumPy array of what it is given; that"
+        named = f"{module}.{function}" if function != "a function" else f"{function} of {module}"
+        what = f"{named} makes a NumPy array of what it is given; that"
         if module.startswith("pandas"):
             what = f"{function} of pandas makes a NumPy array of what it is given; that"
             keep = "compute with the arrays of the frame: df.to_numpy() @ w, np.exp(w) * series.to_numpy()"
-        elif module.startswith("scipy") and module.split(".")[1] in _SCIPY:
+        elif module.startswith("scipy.") and module.split(".")[1] in _SCIPY:
             keep = f"take the function from gpugrad.{module} (if it is there), which computes with tensors"
+        elif module == "scipy":
+            keep = "take the function from gpugrad.scipy (if it is there), which computes with tensors"
         elif module.startswith("scipy"):
             keep = "give it a function of arrays, with its derivative from gg.grad or gg.jacobian"
     return GraphError(

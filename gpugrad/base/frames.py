@@ -30,10 +30,14 @@ def asking_library() -> tuple[str, str] | None:
     found = None
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
-        if module.split(".")[0] in ("scipy", "pandas", "sklearn") and not frame.f_code.co_name.startswith(("_", "<")):
-            public = ".".join(part for part in module.split(".")[:3] if not part.startswith("_"))
-            found = public, frame.f_code.co_name
-        elif found is not None and not module.startswith(("scipy", "pandas", "sklearn", "numpy")):
+        parts = module.split(".")
+        if parts[0] in ("scipy", "pandas", "sklearn"):
+            name = frame.f_code.co_name
+            found = found or (parts[0], "a function")
+            if len(parts) > 1 and not parts[1].startswith("_") and not name.startswith(("_", "<")):
+                public = ".".join(part for part in parts[:3] if not part.startswith("_"))
+                found = public, "a function" if name.endswith("wrapper") else name
+        elif found is not None and parts[0] != "numpy":
             break
         frame = frame.f_back
     return found

@@ -310,20 +310,24 @@ def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
 
 
 @public(method=True)
-def argsort(x: Any, axis: int | None = -1) -> Tensor:
-    """The indices that sort along an axis (stable). Has no gradient.
+def argsort(x: Any, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
+    """The indices that sort along an axis, rising or descending; equal elements stay in order, also without `stable`. Has no gradient.
 
     >>> import gpugrad as gg
     >>> gg.argsort([3.0, 1.0, 2.0])
     tensor([1, 2, 0], device='cpu')
     """
     (x,) = as_tensors(x)
+    if descending and x.ndim:
+        x, axis = (ravel(x), 0) if axis is None else (x, normalize_axis("argsort", axis, x.ndim))
+        turned = (*(slice(None),) * axis, slice(None, None, -1))
+        return (x.shape[axis] - 1 - structural.argsort(x[turned], axis=axis))[turned]
     return structural.argsort(x, axis=axis if axis is None else normalize_axis("argsort", axis, x.ndim or 1))
 
 
 @public()
-def sort(x: Any, axis: int | None = -1) -> Tensor:
-    """A sorted copy along an axis (stable); each gradient goes back to where its element came from.
+def sort(x: Any, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
+    """A sorted copy along an axis, rising or descending; each gradient goes back to where its element came from.
 
     >>> import gpugrad as gg
     >>> gg.sort([3.0, 1.0, 2.0])
@@ -332,7 +336,7 @@ def sort(x: Any, axis: int | None = -1) -> Tensor:
     (x,) = as_tensors(x)
     if axis is None:
         x, axis = ravel(x), 0
-    return take_along_axis(x, argsort(x, axis), axis)
+    return take_along_axis(x, argsort(x, axis, descending=descending), axis)
 
 
 def _shifted(op: str, x: Any, axis: Axis) -> tuple[Tensor, Tensor, Any]:

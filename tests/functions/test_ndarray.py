@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
+import scipy.special
+import scipy.stats
 from helpers import leaf
 
 import gpugrad as gg
@@ -270,3 +273,24 @@ def test_orders_and_shapes_of_every_kind() -> None:
     for name in ("zeros_like", "ones_like", "empty_like"):
         assert getattr(np, name)(leaf(a), shape=(4, 4)).shape == (4, 4)
     assert np.full_like(leaf(a), 2.0, shape=3).tolist() == [2, 2, 2]
+
+
+def test_descending_orders_are_stable() -> None:
+    x = np.array([[1.0, 3.0, 1.0, 2.0], [2.0, 2.0, 0.0, 2.0]])
+    t = gg.tensor(x)
+    assert gg.argsort(t, descending=True).tolist() == [[1, 3, 0, 2], [0, 1, 3, 2]]
+    assert gg.sort(t, axis=0, descending=True, stable=False).tolist() == np.sort(x, axis=0)[::-1].tolist()
+    assert gg.sort(t, axis=None, descending=True).tolist() == np.sort(x, axis=None)[::-1].tolist()
+    check_grads(lambda y: gg.sort(y, descending=True) * np.arange(4.0), [np.array([3.0, 1.0, 2.0, 0.5])], order=2)
+
+
+def test_libraries_that_make_arrays_are_named() -> None:
+    t = leaf([0.2, 0.8])
+    for call, words in (
+        (lambda: scipy.special.logsumexp(t), r"scipy\.special\.logsumexp makes a NumPy array.*gpugrad\.scipy\.special"),
+        (lambda: scipy.linalg.cholesky(t[None] * t[:, None]), r"scipy.* makes a NumPy array.*gpugrad\.scipy"),
+        (lambda: scipy.stats.norm.logpdf(t), r"scipy\.stats.*gpugrad\.scipy\.stats"),
+        (lambda: np.asarray(t), r"gg\.asarray\(t\) instead of np\.asarray\(t\)"),
+    ):
+        with pytest.raises(gg.errors.GraphError, match=words):
+            call()
