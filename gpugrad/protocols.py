@@ -15,7 +15,7 @@ from .coerce import on_host
 from .core.variable import Variable
 from .interop import Leaving
 from .ops.op import NAMES, SPECIAL
-from .ops.special import of_scipy
+from .ops.special import is_scipys, of_scipy
 
 # NumPy's function: gpugrad's, entered where that is defined.
 UFUNCS: dict[Any, Callable[..., Any]] = {}
@@ -76,9 +76,8 @@ class Protocols(Leaving):
         if ours is not None and all(k in _parameters(METHODS[method]) for k in kwargs):
             return _into(out, METHODS[method](ufunc, ours, *inputs, **kwargs), name, method != "__call__")
         kwargs.pop("out", None)
-        full = f"{'np' if getattr(np, name, None) is ufunc else 'scipy.special'}.{name}" + (
-            f".{method}" if method != "__call__" else ""
-        )
+        home = "np." if getattr(np, name, None) is ufunc else "scipy.special." if is_scipys(ufunc) else ""
+        full = f"{home}{name}" + (f".{method}" if method != "__call__" else "")
         detail = f" with {', '.join(f'{k}=' for k in sorted(kwargs))}" if ours is not None else ""
         call = getattr(ufunc, method)
         return _into(out, _on_arrays(call, full + detail, inputs, kwargs, ours is not None and not kwargs), name)

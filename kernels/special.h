@@ -175,6 +175,7 @@ GG_DEVICE float64 gg_betaln(float64 a, float64 b) {
         b = larger;
     }
     if (a == 0 || b == 0) return GG_INF;
+    if (a > 0 && b - b != 0) return b > 0 ? -GG_INF : b;
     if (!(b >= 10) || a < 0 || b - b != 0) return gg_gammaln(a) + gg_gammaln(b) - gg_gammaln(a + b);
     const float64 rest = gg_stirling(b) - gg_stirling(a + b), slope = gg_log1p(-a / (a + b));
     if (a < 10) return gg_gammaln(a) + rest + a - a * gg_log(a + b) + (b - 0.5) * slope;
@@ -185,7 +186,7 @@ GG_IN_DOUBLE_2(betaln)
 GG_DEVICE bool gg_is_pole(float64 x) { return x <= 0 && x == gg_floor(x); }  // of Gamma
 
 GG_DEVICE float64 gg_beta_of_gammas(float64 a, float64 b) {
-    if (gg_is_pole(a + b)) return 0;
+    if (gg_is_pole(a + b) || (a > 0 && b > 0 && a + b - (a + b) != 0)) return 0;
     return a > 150 || b > 150 || a + b > 150 ? gg_exp(gg_betaln(a, b)) : gg_gamma(a) / gg_gamma(a + b) * gg_gamma(b);
 }
 
@@ -214,7 +215,7 @@ GG_DEVICE float64 gg_log1pmx(float64 x) {
 
 // x^a exp(-x) / Gamma(a + 1), for a > 0
 GG_DEVICE float64 gg_poisson(float64 a, float64 x) {
-    if (a < 10) return gg_exp(a * gg_log(x) - x - gg_gammaln(a + 1));
+    if (a < 10 || x < 0.1 * a || x > 10 * a) return gg_exp(a * gg_log(x) - x - gg_gammaln(a + 1));
     return gg_exp(a * gg_log1pmx((x - a) / a) - gg_stirling(a)) * 0.39894228040143267794 / gg_sqrt(a);
 }
 
@@ -255,11 +256,30 @@ GG_DEVICE float64 gg_gammainc(float64 a, float64 x) {
 }
 GG_IN_DOUBLE_2(gammainc)
 
+// Q for small a and x, of which 1 - P would leave nothing: ln Gamma(1 + a) by its Taylor series (5.7.3), and P by that of the integrand.
+GG_DEVICE float64 gg_small_gammaincc(float64 a, float64 x) {
+    const float64 c[] = {-0.0588235294117647059 * 1.00000763719763790, 0.0625 * 1.00001528225940865, -0.0666666666666666667 * 1.00003058823630702,
+                         0.0714285714285714286 * 1.00006124813505871, -0.0769230769230769231 * 1.00012271334757849,
+                         0.0833333333333333333 * 1.00024608655330805, -0.0909090909090909091 * 1.00049418860411946,
+                         0.1 * 1.00099457512781808, -0.111111111111111111 * 1.00200839282608222, 0.125 * 1.00407735619794434,
+                         -0.142857142857142857 * 1.00834927738192283, 0.166666666666666667 * 1.01734306198444914,
+                         -0.2 * 1.03692775514336993, 0.25 * 1.08232323371113819, -0.333333333333333333 * 1.20205690315959429,
+                         0.5 * 1.64493406684822644, -0.577215664901532861, 0};
+    const float64 w = a * gg_log(x) - gg_horner(c, a);
+    float64 power = 1, sum = 0;
+    for (int n = 1; n < 30; ++n) {
+        power *= -x / n;
+        sum += power / (a + n);
+    }
+    return -gg_expm1(w) - gg_exp(w) * a * sum;
+}
+
 GG_DEVICE float64 gg_gammaincc(float64 a, float64 x) {
     if (!(a >= 0 && x >= 0) || (a - a != 0 && x - x != 0)) return GG_NAN;
     if (a == 0) return x > 0 ? 0 : GG_NAN;
     if (x == 0 || a - a != 0) return 1;
     if (x - x != 0) return 0;
+    if (a < 0.1 && x < 1) return gg_small_gammaincc(a, x);
     return x < a + 1 ? 1 - gg_gamma_series(a, x) : gg_gamma_fraction(a, x);
 }
 GG_IN_DOUBLE_2(gammaincc)
@@ -295,6 +315,17 @@ GG_DEVICE float64 gg_betainc(float64 a, float64 b, float64 x) {
     return x <= (a + 1) / (a + b + 2) ? gg_beta_fraction(a, b, x) : 1 - gg_beta_fraction(b, a, 1 - x);
 }
 GG_IN_DOUBLE_3(betainc)
+
+// The distribution function of Student's t: the tail on the near side where that is small, what is left of a half where x is.
+GG_DEVICE float64 gg_stdtr(float64 df, float64 x) {
+    if (!(df > 0) || x != x) return GG_NAN;
+    if (df - df != 0) return 0.5 * gg_erfc(-x * 0.70710678118654752440);
+    const float64 square = x * x;
+    const float64 tail = square > 1 ? 0.5 * gg_betainc(0.5 * df, 0.5, square - square == 0 ? df / (df + square) : 0)
+                                    : 0.5 - 0.5 * gg_betainc(0.5, 0.5 * df, square / (df + square));
+    return x > 0 ? 1 - tail : tail;
+}
+GG_IN_DOUBLE_2(stdtr)
 
 // exp(-|x|) I_n(x) of a whole order n: the power series (10.25.2), whose terms have one sign, or the asymptotic one (10.40.1).
 GG_DEVICE float64 gg_ine(float64 n, float64 x) {

@@ -286,4 +286,5 @@ COMPOSED: list[tuple[str, Callable, Callable | None, list[np.ndarray]]] = [
     ("cond of a norm", lambda m, x: m.linalg.cond(x, "fro"), None, [regular(3)]),
     ("cond smallest", lambda m, x: m.linalg.cond(x, -2), lambda x: np.linalg.cond(x, -2), [regular(3)[:2]]),
     *[(f"norm matrix {o}", lambda m, x, o=o: m.linalg.norm(x, o, axis=(0, 2)), None, [distinct(3, 2, 4)]) for o in (2, -2, "nuc")],
+    ("einsum sublists", lambda m, x, y: m.einsum(x, [0, 1], y, [1, 2], [2, 0]), None, [a(3, 4), a(4, 2)]),
 ]  # fmt: skip

@@ -90,9 +90,30 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
     return reshape(matmul(p, q), tuple(a.shape[i] for i in keep_a) + tuple(b.shape[i] for i in keep_b))
 
 
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def _in_letters(given: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+    """Operands, each followed by a list of its axes, as subscripts and operands."""
+
+    def letters(axes: Any) -> str:
+        try:
+            return "".join("..." if a is Ellipsis else _LETTERS[a.__index__()] for a in axes)
+        except (TypeError, AttributeError, IndexError):
+            raise errors.bad_type(
+                "einsum", f"a list of axes holds numbers from 0 to 51 and Ellipsis, not {axes!r}."
+            ) from None
+
+    pairs = len(given) // 2
+    terms = ",".join(letters(axes) for axes in given[1 : 2 * pairs : 2])
+    return terms + (f"->{letters(given[-1])}" if len(given) % 2 else ""), given[0 : 2 * pairs : 2]
+
+
 @public()
-def einsum(subscripts: str, *operands: Any) -> Tensor:
+def einsum(subscripts: Any, *operands: Any) -> Tensor:
     """Sum of products in Einstein's notation, as in NumPy: "ij,jk->ik", implicit outputs and "..." included.
+
+    Or each operand followed by a list of its axes, by number, and last, if it is wanted, those of the result: einsum(a, [0, 1], b, [1, 2], [0, 2]).
 
     Raises ShapeError for subscripts that do not fit the operands.
 
@@ -100,6 +121,8 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     >>> gg.einsum("ii", [[1.0, 2.0], [3.0, 4.0]])
     tensor(5., device='cpu')
     """
+    if not isinstance(subscripts, str) and operands:
+        subscripts, operands = _in_letters((subscripts, *operands))
     if not isinstance(subscripts, str) or not operands:
         raise errors.bad_type(
             "einsum", "expected subscripts as a string, then one operand for each: einsum('ij,jk', a, b)."

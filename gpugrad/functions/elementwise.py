@@ -92,13 +92,14 @@ def _operands(*args: Any) -> list[Any]:
 
 
 @public(method=True)
-def clip(x: Any, min: Any = None, max: Any = None) -> Tensor:
+def clip(x: Any, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: Any = None) -> Tensor:
     """x limited to the interval from min to max; either may be None. At the limits the derivative in x is 1.
 
     >>> import gpugrad as gg
     >>> gg.clip([1.0, 5.0, 9.0], 2.0, 8.0)
     tensor([2., 5., 8.], device='cpu')
     """
+    min, max = (a_min if min is None else min), (a_max if max is None else max)  # NumPy's older names
     if _is_symbol(x):
         return ew.clip(x, -math.inf if min is None else min, math.inf if max is None else max)
     (x,) = as_tensors(x)

@@ -48,7 +48,8 @@ def _transpose_method(x: Tensor, *axes: Any) -> Tensor:
 def reshape(x: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -> Tensor:
     """The same elements in another shape; one length may be -1.
 
-    order: "F" to read and to arrange them with the first index changing fastest; "A" and "C" with the last. copy: True for a new tensor.
+    order: "F" to read and to arrange them with the first index changing fastest; "C" with the last. ("A" and "K" ask how an array lies in
+    memory, which is no property of a tensor, and are refused.) copy: True for a new tensor.
 
     >>> import gpugrad as gg
     >>> gg.reshape(gg.arange(6), (2, -1)).shape
@@ -58,8 +59,10 @@ def reshape(x: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -
     target = reshape_target(x.size, shape if type(shape) is tuple else as_shape("reshape", shape))
     if order == "F":
         return transpose(reshape(transpose(x), target[::-1]))
-    if order not in ("C", "A"):
-        raise errors.bad_value("reshape", f"order must be 'C', 'F' or 'A', not {order!r}.")
+    if order != "C":
+        raise errors.bad_value(
+            "reshape", f"order must be 'C' or 'F', not {order!r}: how it lies in memory is no property of a tensor."
+        )
     y = _viewing(x, structural.reshape(x, shape=target), "a reshape")
     return y.copy() if copy else y
 
@@ -82,7 +85,7 @@ def ravel(x: Any, order: str = "C") -> Tensor:
     tensor([1, 2, 3, 4], device='cpu')
     """
     (x,) = as_tensors(x)
-    return reshape(x, (x.size,), "C" if order == "K" else order)
+    return reshape(x, (x.size,), order)
 
 
 @method("flatten")

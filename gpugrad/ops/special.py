@@ -105,6 +105,13 @@ def gamma(x, y):
     return (y * digamma(x),)
 
 
+@composed(domain=(0.2, 6.0), edges=(-0.5,), jax="1 / jax.scipy.special.gamma(x)")
+def rgamma(x):
+    "1 / Gamma(x), which is 0 at the poles of Gamma. DLMF 5.7."
+    pole = logical_and(x <= 0, x == floor(x))
+    return where(pole, 0, reciprocal(gamma(where(pole, 1, x))))
+
+
 # tolerance: near its zero at 1.46 all is lost but what the logarithm left over
 @special("gg_digamma({0})", aliases=("psi",), domain=(0.3, 6.0), edges=(-0.5,), tolerance=8)
 def digamma(x, y):
@@ -187,6 +194,25 @@ def betainc(a, b, x, y):
 
 def _beta_density(a, b, x):
     return exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
+
+
+@special("gg_stdtr({0}, {1})", domain=((0.5, 5.0), (-3.0, 3.0)), edges=((2.0, 0.0),), constants=(0,), jax="")
+def stdtr(df, t, y):
+    "Distribution function of Student's t with df degrees of freedom. DLMF 8.17. No derivative in df."
+    return 0, _t_density(df, t)
+
+
+@special(domain=((0.5, 5.0), (0.1, 0.9)), constants=(0,), edges=((2.0, 0.5),), jax="")
+def stdtrit(df, p, t):
+    "The t at which the distribution function of Student's t is p. No derivative in df."
+    return 0, reciprocal(_t_density(df, t))
+
+
+def _t_density(df, t):
+    normal = isinf(df)
+    n = where(normal, 1, df)
+    student = -0.5 * (n + 1) * log1p(t * t / n) - 0.5 * log(n) - betaln(0.5, 0.5 * n)
+    return exp(where(normal, -0.5 * (t * t) - 0.5 * math.log(2 * math.pi), student))
 
 
 @special(domain=((0.5, 5.0), (0.1, 0.9)), constants=(0,), jax="")
@@ -334,7 +360,10 @@ def rel_entr(x, y):
     "Elementwise relative entropy, x log(x / y); 0 where x is 0, infinite outside x, y > 0."
     inside = logical_and(x > 0, y > 0)
     edge = where(logical_and(x == 0, y >= 0), 0, where(logical_or(isnan(x), isnan(y)), math.nan, math.inf))
-    return where(inside, x * log(where(inside, x / y, 1)), edge)
+    ratio = where(inside, x / y, 1)
+    within = logical_and(ratio > 0, isfinite(ratio))
+    apart = log(where(inside, x, 1)) - log(where(inside, y, 1))  # where the quotient overflows
+    return where(inside, x * where(within, log(where(within, ratio, 1)), apart), edge)
 
 
 @rel_entr.partials
@@ -360,33 +389,71 @@ def boxcox(x, lmbda):
     return _box_cox(log(x), lmbda)
 
 
+@boxcox.partials
+def _boxcox(x, lmbda, y):
+    return power(x, lmbda - 1), _box_cox_in_lambda(log(x), lmbda)
+
+
 @composed(domain=((-0.5, 3.0), (0.2, 2.0)), edges=((2.0, 0.0),), tolerance=2, jax="((1 + x)**lmbda - 1) / lmbda")
 def boxcox1p(x, lmbda):
     "Box-Cox transformation of 1 + x."
     return _box_cox(log1p(x), lmbda)
 
 
+@boxcox1p.partials
+def _boxcox1p(x, lmbda, y):
+    return exp((lmbda - 1) * log1p(x)), _box_cox_in_lambda(log1p(x), lmbda)
+
+
+def _series(u, coefficients):
+    total: Any = 0.0
+    for c in reversed(coefficients):
+        total = c + u * total
+    return total
+
+
+def _exponent(t, lmbda):
+    return where(logical_and(lmbda == 0, isinf(t)), 0, lmbda * t)
+
+
 def _box_cox(t, lmbda):
-    # (exp(lmbda t) - 1) / lmbda, and its series near 0, so that it has derivatives there, too
-    u = where(logical_and(lmbda == 0, isinf(t)), 0, lmbda * t)
+    # (exp(lmbda t) - 1) / lmbda, and its series near 0
+    u = _exponent(t, lmbda)
     near = absolute(u) < 0.05
-    v = where(near, u, 0)
-    series = 1 + v / 2 * (1 + v / 3 * (1 + v / 4 * (1 + v / 5 * (1 + v / 6 * (1 + v / 7 * (1 + v / 8 * (1 + v / 9)))))))
+    series = _series(where(near, u, 0), [1 / math.factorial(k + 1) for k in range(9)])
     return where(near, t * series, expm1(where(near, 0, u)) / where(near, 1, lmbda))
 
 
-@composed(domain=((0.2, 2.0), (0.5, 2.0)), tolerance=2, jax="(1 + lmbda * x)**(1 / lmbda)")
+def _box_cox_in_lambda(t, lmbda):
+    # its derivative in lmbda, t*t (u exp(u) - exp(u) + 1) / (u*u) with u = lmbda t, and its series near 0
+    u = _exponent(t, lmbda)
+    near = absolute(u) < 0.5
+    series = _series(where(near, u, 0), [1 / (math.factorial(k) * (k + 2)) for k in range(16)])
+    low = u < -700
+    v = where(logical_or(near, low), 0, u)
+    away = where(low, 1, 1 + (v - 1) * exp(v))
+    divisor = where(near, 1, lmbda)
+    return where(near, t * t * series, away / (divisor * divisor))
+
+
+@composed(domain=((0.2, 2.0), (0.5, 2.0)), edges=((1.5, 0.0),), tolerance=2, jax="(1 + lmbda * x)**(1 / lmbda)")
 def inv_boxcox(x, lmbda):
     "Inverse of the Box-Cox transformation, (lmbda x + 1)**(1 / lmbda), and exp(x) where lmbda is 0."
-    zero = lmbda == 0
-    return exp(where(zero, x, log1p(lmbda * x) / where(zero, 1, lmbda)))
+    return exp(_log_of_inverse(x, lmbda))
 
 
-@composed(domain=((0.2, 2.0), (0.5, 2.0)), tolerance=2, jax="(1 + lmbda * x)**(1 / lmbda) - 1")
+@composed(domain=((0.2, 2.0), (0.5, 2.0)), edges=((1.5, 0.0),), tolerance=2, jax="(1 + lmbda * x)**(1 / lmbda) - 1")
 def inv_boxcox1p(x, lmbda):
     "Inverse of the Box-Cox transformation of 1 + x."
-    zero = lmbda == 0
-    return expm1(where(zero, x, log1p(lmbda * x) / where(zero, 1, lmbda)))
+    return expm1(_log_of_inverse(x, lmbda))
+
+
+def _log_of_inverse(x, lmbda):
+    # log(1 + lmbda x) / lmbda, and its series near 0
+    u = _exponent(x, lmbda)
+    near = absolute(u) < 0.05
+    series = _series(where(near, u, 0), [(-1) ** k / (k + 1) for k in range(13)])
+    return where(near, x * series, log1p(where(near, 0, u)) / where(near, 1, lmbda))
 
 
 @composed(
@@ -403,7 +470,9 @@ def pseudo_huber(delta, r):
     "A smooth loss like that of Huber, delta**2 (sqrt(1 + (r / delta)**2) - 1); infinite for a negative delta."
     zero = delta == 0
     u = r / where(zero, 1, delta)
-    inside = delta * delta * (u * u / (sqrt(1 + u * u) + 1))
+    far = absolute(u) > 1e8
+    v = where(far, 0, u)
+    inside = delta * delta * where(far, absolute(u) - 1, v * v / (sqrt(1 + v * v) + 1))
     return where(delta < 0, math.inf, where(logical_or(zero, r == 0), 0, inside))
 
 
@@ -610,11 +679,16 @@ def hyp2f1(a, b, c, z, y):
 PAIRS = {"sici": (_si, _ci), "fresnel": (_fresnel_s, _fresnel_c)}
 
 
+def is_scipys(ufunc: np.ufunc) -> bool:
+    """Whether a ufunc is one of `scipy.special`, which is then there."""
+    module, name = sys.modules.get("scipy.special"), ufunc.__name__
+    return module is not None and any(getattr(module, n, None) is ufunc for n in (name, name.removeprefix("_")))
+
+
 def of_scipy(ufunc: np.ufunc) -> Callable[..., Any] | None:
     """What a ufunc of SciPy does to operands that interpret ops; None for one that is not here."""
     name = ufunc.__name__
-    module = sys.modules.get("scipy.special")
-    if module is None or not any(getattr(module, n, None) is ufunc for n in (name, name.removeprefix("_"))):
+    if not is_scipys(ufunc):
         return None
     rows: tuple[Op, ...] = PAIRS.get(name, ())
     row = SPECIAL.get(name) or NAMES.get(name)  # erf, expm1 and some more are in the first table

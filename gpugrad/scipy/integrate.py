@@ -26,8 +26,11 @@ def _samples(name: str, y: Any, x: Any, dx: Any, axis: int) -> tuple[Tensor, Ten
     moved = moveaxis(y, axis, 0)
     n = y.shape[axis]
     if x is None:
-        (h,) = as_tensors(dx)
-        return moved, (h.reshape((1,) * y.ndim) + full((max(n - 1, 0),) + (1,) * (y.ndim - 1), 0.0, y.dtype, y.device))
+        one = full((max(n - 1, 0),) + (1,) * (y.ndim - 1), 1.0, y.dtype, y.device)
+        if isinstance(dx, (int, float)):
+            return moved, one * dx
+        (h,) = as_tensors(y, dx)[1:]
+        return moved, one * h.reshape((1,) * y.ndim)
     (x,) = rest
     if x.ndim == 1:
         if x.shape[0] != n:

@@ -13,10 +13,16 @@ from typing import Any
 from ..arguments import as_tensors
 from ..base import errors
 from ..base.shapes import Axis
-from ..functions import cbrt, erf, exp, exp2, expm1, isfinite, log, log1p, sign, sinc, where  # noqa: F401  # some are handed on
+from ..functions import cbrt as cbrt
+from ..functions import erf as erf
+from ..functions import exp, isfinite, log, sign, where
+from ..functions import exp2 as exp2
+from ..functions import expm1 as expm1
+from ..functions import log1p as log1p
 from ..functions import log_softmax as _log_softmax
 from ..functions import logsumexp as _logsumexp
 from ..functions import max as _max
+from ..functions import sinc as sinc
 from ..functions import softmax as _softmax
 from ..functions import sum as _sum
 from ..ops.special import PAIRS

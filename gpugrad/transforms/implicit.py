@@ -37,7 +37,7 @@ def _newton(residual: Callable[[Tensor], Tensor], x: Tensor, tol: float | None, 
         size = float(abs(r).max().item()) if r.size else 0.0
         if not np.isfinite(size):
             break
-        step = reshape(solve(reshape(jacobian(residual)(x), (x.size, x.size)), reshape(r, (x.size,))), x.shape)
+        step = _step(residual, x, r)
         share = 1.0
         while share > 1e-4 and not float(abs(residual(x - share * step)).max().item()) <= size:
             share /= 2
@@ -50,6 +50,18 @@ def _newton(residual: Callable[[Tensor], Tensor], x: Tensor, tol: float | None, 
         f"implicit_root: Newton's method has not converged in {steps} steps from where it began; the residual is {size:.3g}. Begin nearer "
         f"to the root, or pass a solver, such as solver=lambda r, x0: scipy.optimize.root(r, x0).x."
     )
+
+
+def _step(residual: Callable[[Tensor], Tensor], x: Tensor, r: Tensor) -> Tensor:
+    """The step of Newton's method."""
+    matrix = reshape(jacobian(residual)(x), (x.size, x.size))
+    try:
+        return reshape(solve(matrix, reshape(r, (x.size,))), x.shape)
+    except np.linalg.LinAlgError:
+        raise errors.ConvergenceError(
+            "implicit_root: the Jacobian df/dx is singular on the way to the root, so Newton's method cannot go on. Begin elsewhere (x0), or pass "
+            "a solver, such as solver=lambda r, x0: scipy.optimize.root(r, x0).x."
+        ) from None
 
 
 def _iteration(step: Callable[[Tensor], Tensor], z: Tensor, tol: float | None, steps: int) -> Tensor:
@@ -82,6 +94,8 @@ def _implicit(
     device = device_among([*leaves, x0])
     moving = [n for n, a in enumerate(leaves) if isinstance(a, Tensor) and is_float(a.dtype)]
     start = as_tensor(x0, device).detach()
+    if type(x0) in (int, float) and moving:  # a Python number has no dtype of its own
+        start = start.astype(np.result_type(*(leaves[n].dtype for n in moving)))
     start = start if is_float(start.dtype) else start.astype(np.float64)
 
     def with_params(given: tuple[Tensor, ...]) -> Any:
@@ -150,12 +164,21 @@ def implicit_root(
             return _newton(residual, start, tol, max_steps)
         found = solver(lambda x: on_host(residual(as_tensor(np.asarray(x, start.dtype).reshape(start.shape), start.device))).reshape(np.shape(x)),
                        np.array(on_host(start)))  # fmt: skip
-        found = np.asarray(on_host(found) if isinstance(found, Tensor) else found)
+        found = np.asarray(on_host(found) if isinstance(found, Tensor) else found, start.dtype)
         if found.size != start.size:
             raise errors.bad_shape(
                 "implicit_root", f"the solver gave an array of shape {found.shape} for an x of shape {start.shape}."
             )
-        return found.reshape(start.shape)
+        x = as_tensor(found.reshape(start.shape), start.device)
+        left, began = (float(abs(residual(t)).max().item()) if t.size else 0.0 for t in (x, start))
+        if not left <= max(
+            1e-3 * began, float(np.finfo(start.dtype).eps) ** 0.5 * (1 + float(np.abs(found).max(initial=0)))
+        ):
+            raise errors.ConvergenceError(
+                f"implicit_root: what the solver gave is no root: the residual there is {left:.3g}, and was {began:.3g} at x0. A gradient of it "
+                f"would be wrong. See why the solver stopped, or begin nearer to the root."
+            )
+        return x
 
     return _implicit("implicit_root", f, params, x0, find)
 

@@ -52,13 +52,15 @@ class _Value:
 class Elementwise:
     """An elementwise op of the user's own, made by `elementwise`. Call it with tensors, arrays and numbers, which broadcast."""
 
-    def __init__(self, op: Op, function: Callable[..., Any]) -> None:
+    def __init__(self, make: Callable[[], Op], function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
-        self.op = op
+        self._make = make
         self._function = function
-        self._checked = False
+        self._rule: Callable[..., Any] | None = None
+        self._read: list[tuple[Callable[[], Any], Any]] | None = None  # numbers from outside, and what they were
+        self.op = make()
         self.__signature__ = inspect.Signature(
-            [inspect.Parameter(p, inspect.Parameter.POSITIONAL_ONLY) for p in op.params]
+            [inspect.Parameter(p, inspect.Parameter.POSITIONAL_ONLY) for p in self.op.params]
         )
 
     def partials(self, rule: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,9 +70,16 @@ class Elementwise:
         """
         if self.op.body is None:
             raise errors.bad_type(self.op.name, "has its derivatives already: those that it was declared with.")
-        self.op.partials(rule)
-        self._checked = False
+        self._rule = rule
+        self._renew()
         return rule
+
+    def _renew(self) -> None:
+        """A new op: plans are kept for the old one."""
+        self.op = self._make()
+        if self._rule is not None:
+            self.op.partials(self._rule)
+        self._read = None
 
     def __call__(self, *args: Any) -> Tensor:
         if len(args) != self.op.arity:
@@ -78,14 +87,19 @@ class Elementwise:
                 self.op.name, f"takes {self.op.arity} operands, {', '.join(self.op.params)}; {len(args)} were given."
             )
         if (
-            not self._checked
+            self._read is None
         ):  # not when it is declared: its rule may name ops that come after it, and which may name it
-            self._checked = True
+            self._read = []
             try:
                 _check(self.op)
+                functions = [self._function] if self._rule is None else [self._function, self._rule]
+                self._read = [pair for f in functions for pair in _outside(self.op.name, f)]
             except BaseException:
-                self._checked = False
+                self._read = None
                 raise
+        elif any(read() != was for read, was in self._read):  # a plan has the numbers that it was made with
+            self._renew()
+            return self(*args)
         return call(self.op, args)
 
     def __repr__(self) -> str:
@@ -139,7 +153,7 @@ def elementwise(
                 raise errors.bad_type(name, "give `value` beside `c`: what NumPy computes it with.")
             if not names:
                 raise errors.bad_type(name, "takes no operand.")
-            return Elementwise(Op(name, names, doc=doc, body=given, types=same_float), given)
+            return Elementwise(lambda: Op(name, names, doc=doc, body=given, types=same_float, home="user"), given)
         if len(names) < 2:
             raise errors.bad_type(
                 name, "with `value` it gives the derivatives, of its operands and of the result, its last parameter."
@@ -152,18 +166,37 @@ def elementwise(
                 raise errors.bad_value(
                     name, f"its C text {c!r} does not fit {len(names)} operands, {{0}} to {{{len(names) - 1}}}: {e}."
                 ) from None
-        op = Op(
-            name,
-            names,
-            c=f"({c})" if c else "",
-            doc=doc,
-            partials=given,
-            numpy=_Value(value, name, len(names)),
-            types=same_float,
+        run = _Value(value, name, len(names))
+        text = f"({c})" if c else ""
+        return Elementwise(
+            lambda: Op(name, names, c=text, doc=doc, partials=given, numpy=run, types=same_float, home="user"), given
         )
-        return Elementwise(op, given)
 
     return declare if function is None else declare(function)
+
+
+def _outside(op: str, function: Callable[..., Any]) -> list[tuple[Callable[[], Any], Any]]:
+    """The numbers that a function reads from outside of it: how to read each again, and what it is. Raises TypeError for what may change unseen."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return []
+    readers: dict[str, Callable[[], Any]] = {}
+    for name in code.co_names:
+        if name in function.__globals__:
+            readers[name] = functools.partial(function.__globals__.get, name)
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        readers[name] = functools.partial(getattr, cell, "cell_contents", None)
+    found = []
+    for name, read in readers.items():
+        held = read()
+        if isinstance(held, (Tensor, np.ndarray, list, dict, set)):
+            raise errors.bad_type(
+                op,
+                f"reads {name!r}, a {type(held).__name__}, from outside, and would keep what it was at the first call. Pass it as an operand.",
+            )
+        if isinstance(held, (int, float, np.generic)):
+            found.append((read, held))
+    return found
 
 
 def _fault(op: Op, what: str, e: BaseException) -> errors.DTypeError:

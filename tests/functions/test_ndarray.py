@@ -260,7 +260,10 @@ def test_arrays_with_named_axes_compute_themselves() -> None:
 
 def test_orders_and_shapes_of_every_kind() -> None:
     t, a = gg.tensor(np.arange(6.0).reshape(2, 3)), np.arange(6.0).reshape(2, 3)
-    for order in ("C", "F", "A"):
+    for call in (lambda: t.ravel("K"), lambda: np.reshape(t, -1, order="A")):
+        with pytest.raises(ValueError, match="no property of a tensor"):
+            call()
+    for order in ("C", "F"):
         np.testing.assert_array_equal(np.reshape(t, (3, 2), order=order).numpy(), np.reshape(a, (3, 2), order=order))
         np.testing.assert_array_equal(t.reshape(3, -1, order=order).numpy(), a.reshape(3, -1, order=order))
         np.testing.assert_array_equal(t.ravel(order).numpy(), a.ravel(order))

@@ -10,6 +10,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 import scipy.special
+import scipy.stats
 from helpers import call, central, ids, independent, reference
 
 import gpugrad as gg
@@ -283,3 +284,32 @@ def test_functions_made_of_rows(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(sp.comb(n, k).numpy(), ss.comb(n, k), rtol=1e-14)
     assert sp.comb(40, 20, exact=True) == ss.comb(40, 20, exact=True)
     assert sp.comb(4, 2, repetition=True).item() == ss.comb(4, 2, repetition=True)
+
+
+def test_where_formulas_change() -> None:
+    sp = gpugrad.scipy.special
+    for f, at, slope in (
+        (lambda k: sp.inv_boxcox(2.0, k), 0.0, -2 * np.exp(2)),
+        (lambda k: sp.inv_boxcox1p(2.0, k), 0.0, -2 * np.exp(2)),
+        (lambda x: sp.boxcox(x, 5.0), 1e-4, 1e-16),
+        (lambda x: sp.boxcox(x, 1.0), 0.0, 1.0),
+        (lambda k: sp.boxcox(2.0, k), 0.0, np.log(2) ** 2 / 2),
+        (lambda t: sp.stdtr(3.5, t), 0.0, scipy.stats.t.pdf(0, 3.5)),
+    ):
+        np.testing.assert_allclose(gg.grad(f)(at), slope, rtol=1e-12)
+    np.testing.assert_allclose(sp.rel_entr(1e10, 1e-300).item(), 1e10 * (np.log(1e10) + 300 * np.log(10)), rtol=1e-12)
+    assert sp.pseudo_huber(1.0, np.inf).item() == np.inf
+    assert sp.rgamma(-2.0).item() == 0
+
+
+def test_small_and_infinite_shapes_in_compiled_text(native: None) -> None:
+    sp = gpugrad.scipy.special
+    with mp.workdps(50):
+        for a, x in ((10.0, 1e-10), (1e-10, 0.1), (1e-300, 0.1), (0.05, 0.9), (5.0, 2.0)):
+            for f, exact in (
+                (sp.gammaincc, mp.gammainc(a, x, regularized=True)),
+                (sp.gammainc, mp.gammainc(a, 0, x, regularized=True)),
+            ):
+                assert abs(f(gg.tensor(a), gg.tensor(x)).item() - exact) <= 60 * mp.mpf(2) ** -52 * exact, (a, x)
+    assert sp.beta(0.5, np.inf).item() == 0
+    assert sp.betaln(0.5, np.inf).item() == -np.inf

@@ -123,3 +123,24 @@ def test_errors_say_what_is_wrong() -> None:
     ):
         with pytest.raises((TypeError, gg.errors.GraphError), match=words):
             call()
+
+
+def test_tails_edges_and_dtypes() -> None:
+    """Far out, at the ends of supports, and of float32."""
+    np.testing.assert_allclose(stats.t.sf(10.0, 1e6).item(), scipy.stats.t.sf(10.0, 1e6), rtol=1e-9)
+    np.testing.assert_allclose(stats.t.logpdf(1.0, np.inf).item(), scipy.stats.norm.logpdf(1.0))
+    np.testing.assert_allclose(stats.expon.logcdf(40.0).item(), -np.exp(-40.0), rtol=1e-12)
+    np.testing.assert_allclose(stats.cauchy.sf(1e10).item(), 1 / (np.pi * 1e10), rtol=1e-9)
+    assert stats.geom.pmf(np.inf, 0.3).item() == 0
+    for f, at, slope in (
+        (lambda x: stats.t.cdf(x, 3.5), 0.0, scipy.stats.t.pdf(0, 3.5)),
+        (lambda q: stats.t.ppf(q, 3.0), 0.5, 1 / scipy.stats.t.pdf(0, 3.0)),
+        (lambda x: stats.gamma.pdf(x, 2.5), 0.0, 0.0),
+        (lambda x: stats.lognorm.cdf(x, 0.9), 0.0, 0.0),
+        (lambda x: stats.invgamma.sf(x, 2.5), 0.0, 0.0),
+    ):
+        np.testing.assert_allclose(gg.grad(f)(at), slope, rtol=1e-12)
+    q = gg.tensor([0.3], dtype="float32")
+    for name, shapes in CONTINUOUS.items():
+        assert getattr(stats, name).ppf(q, *shapes).dtype == np.float32, name
+        assert getattr(stats, name).isf(q, *shapes).dtype == np.float32, name

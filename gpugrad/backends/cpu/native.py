@@ -91,6 +91,15 @@ def compiled(program: Program) -> Kernel:
         return Kernel(program)
     except OSError as e:
         raise errors.no_native(str(e)) from e
+    except errors.InternalError as e:
+        own = [i.op for i in program.instructions if i.op.home == "user" and i.op.c]
+        if not own:
+            raise
+        texts = ", ".join(f"{op.name}: {op.c}" for op in own)
+        raise errors.bad_value(
+            own[0].name,
+            f"a kernel with the C text of your own ops could not be compiled. Look at {texts}. The compiler says: {e.__cause__ or e}",
+        ) from e
 
 
 def works() -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ...functions import absolute, arctan, exp, expm1, log, log1p, sign, square, tan, where
+from ...functions import absolute, arctan, exp, expm1, log, log1p, square, tan, where
 from ...tensor import Tensor
 from ..special import (
     betainc,
     betaincinv,
     betaln,
+    erf,
     erfc,
     erfinv,
     expit,
@@ -23,6 +24,8 @@ from ..special import (
     logit,
     ndtr,
     ndtri,
+    stdtr,
+    stdtrit,
     xlog1py,
     xlogy,
 )
@@ -78,7 +81,7 @@ class HalfNorm(Positive):
         return -0.5 * square(x) + 0.5 * math.log(2 / math.pi)
 
     def distribution(self, x: Tensor) -> Tensor:
-        return 1 - self.survival(x)
+        return erf(x / _SQRT_2)
 
     def survival(self, x: Tensor) -> Tensor:
         return erfc(x / _SQRT_2)
@@ -108,16 +111,16 @@ class LogNorm(Positive):
         return where(x > 0, -0.5 * square(logarithm / s) - log(s) - logarithm - _HALF_LOG_2_PI, -math.inf)
 
     def distribution(self, x: Tensor, s: Tensor) -> Tensor:
-        return ndtr(log(x) / s)
+        return where(x > 0, ndtr(log(where(x > 0, x, 1)) / s), 0.0)
 
     def survival(self, x: Tensor, s: Tensor) -> Tensor:
-        return ndtr(-log(x) / s)
+        return where(x > 0, ndtr(-log(where(x > 0, x, 1)) / s), 1.0)
 
     def logdistribution(self, x: Tensor, s: Tensor) -> Tensor:
-        return log_ndtr(log(x) / s)
+        return where(x > 0, log_ndtr(log(where(x > 0, x, 1)) / s), -math.inf)
 
     def logsurvival(self, x: Tensor, s: Tensor) -> Tensor:
-        return log_ndtr(-log(x) / s)
+        return where(x > 0, log_ndtr(-log(where(x > 0, x, 1)) / s), 0.0)
 
     def quantile(self, q: Tensor, s: Tensor) -> Tensor:
         return exp(s * ndtri(q))
@@ -217,10 +220,10 @@ class InvGamma(Positive):
         return where(x > 0, -(a + 1) * log(inner) - 1 / inner - gammaln(a), -math.inf)
 
     def distribution(self, x: Tensor, a: Tensor) -> Tensor:
-        return gammaincc(a, 1 / x)
+        return where(x > 0, gammaincc(a, 1 / where(x > 0, x, 1)), 0.0)
 
     def survival(self, x: Tensor, a: Tensor) -> Tensor:
-        return gammainc(a, 1 / x)
+        return where(x > 0, gammainc(a, 1 / where(x > 0, x, 1)), 1.0)
 
     def quantile(self, q: Tensor, a: Tensor) -> Tensor:
         return 1 / gammaincinv(a, 1 - q)
@@ -354,27 +357,19 @@ class T(Continuous):
         return df > 0
 
     def logdensity(self, x: Tensor, df: Tensor) -> Tensor:
-        return -0.5 * (df + 1) * log1p(square(x) / df) - 0.5 * log(df) - betaln(df * 0 + 0.5, 0.5 * df)
+        normal = df == math.inf
+        n = where(normal, 1, df)
+        student = -0.5 * (n + 1) * log1p(square(x) / n) - 0.5 * log(n) - betaln(n * 0 + 0.5, 0.5 * n)
+        return where(normal, -0.5 * square(x) - _HALF_LOG_2_PI, student)
 
     def distribution(self, x: Tensor, df: Tensor) -> Tensor:
-        # From the tail on the near side, of x*x where df is large and of df where x is.
-        square_x = square(x)
-        half = (df * 0 + 0.5).detach()
-        far = square_x > df
-        tail = where(
-            far,
-            0.5 * betainc(0.5 * df, half, df / (df + where(far, square_x, 1))),
-            0.5 - 0.5 * betainc(half, 0.5 * df, where(far, 0.5, square_x / (df + square_x))),
-        )
-        return where(x > 0, 1 - tail, tail)
+        return stdtr(df, x)
 
     def survival(self, x: Tensor, df: Tensor) -> Tensor:
-        return self.distribution(-x, df)
+        return stdtr(df, -x)
 
     def quantile(self, q: Tensor, df: Tensor) -> Tensor:
-        near = where(q < 0.5, q, 1 - q)
-        y = betaincinv(0.5 * df, (df * 0 + 0.5).detach(), 2 * near)
-        return sign(q - 0.5) * (df * (1 / y - 1)) ** 0.5
+        return stdtrit(df, q)
 
 
 class F(Positive):
@@ -443,7 +438,8 @@ class Cauchy(Continuous):
         return 0.5 + arctan(x) / math.pi
 
     def survival(self, x: Tensor) -> Tensor:
-        return 0.5 - arctan(x) / math.pi
+        far = x > 1
+        return where(far, arctan(1 / where(far, x, 1)) / math.pi, 0.5 - arctan(where(far, 0, x)) / math.pi)
 
     def quantile(self, q: Tensor) -> Tensor:
         return tan(math.pi * (q - 0.5))

@@ -11,7 +11,7 @@ import numpy as np
 from ...arguments import as_tensors
 from ...base import errors
 from ...base.shapes import is_float
-from ...functions import exp, floor, isnan, log, log1p, where
+from ...functions import exp, floor, isfinite, isnan, log, log1p, where
 from ...tensor import Tensor
 
 
@@ -76,10 +76,10 @@ class Distribution(Freezing):
         return 1 - self.distribution(x, *shapes)
 
     def logdistribution(self, x: Tensor, *shapes: Tensor) -> Tensor:
-        return log(self.distribution(x, *shapes))
+        return _log_of(self.distribution(x, *shapes), self.survival(x, *shapes))
 
     def logsurvival(self, x: Tensor, *shapes: Tensor) -> Tensor:
-        return log(self.survival(x, *shapes))
+        return _log_of(self.survival(x, *shapes), self.distribution(x, *shapes))
 
     # ------------------------------------------------------------------------------------------------ arguments
 
@@ -126,7 +126,7 @@ class Distribution(Freezing):
         over = z > high if density else z >= high
         inside = ~(under | over | isnan(z))
         if density and self.whole:
-            inside = inside & (z == floor(z))
+            inside = inside & (z == floor(z)) & isfinite(z)
         safe = where(inside, z, self.inner(*shapes))
         y = where(over, above, where(inside, compute(safe, scale, *shapes), below))
         good = (scale > 0) & ~isnan(z)
@@ -173,16 +173,15 @@ class Continuous(Distribution):
 
     def pdf(self, x: Any, *args: Any, **kwargs: Any) -> Tensor:
         """The density at x."""
-        return exp(self._logdensity("pdf", x, args, kwargs))
+        return _density_of(self._logdensity("pdf", x, args, kwargs))
 
     def ppf(self, q: Any, *args: Any, **kwargs: Any) -> Tensor:
         """The x below which the probability is q, between 0 and 1. Gradient: 1 / density."""
         q, shapes, loc, scale = self._given(f"{type(self).__name__.lower()}.ppf", q, args, kwargs)
         inside = (q > 0) & (q < 1)
         low, high = self.support_of(*shapes)
-        z = where(
-            inside, self.quantile(where(inside, q, 0.5), *shapes), where(q == 0, low, where(q == 1, high, math.nan))
-        )
+        z = where(inside, self.quantile(where(inside, q, 0.5), *shapes), math.nan)
+        z = where(q == 0, low, where(q == 1, high, z))
         valid = self.valid(*shapes)
         return where(scale > 0 if valid is True else (scale > 0) & valid, z * scale + loc, math.nan)
 
@@ -204,9 +203,16 @@ class Discrete(Distribution):
 
     def pmf(self, k: Any, *args: Any, **kwargs: Any) -> Tensor:
         """The probability of k."""
-        return exp(self._logdensity("pmf", k, args, kwargs))
+        return _density_of(self._logdensity("pmf", k, args, kwargs))
 
 
-def complement(logarithm: Tensor) -> Tensor:
-    """log(1 - exp(x)) of x < 0."""
-    return log1p(-exp(logarithm))
+def _log_of(p: Tensor, rest: Tensor) -> Tensor:
+    """The logarithm of a probability, from what is missing to 1 where that is less."""
+    most = p > 0.5
+    return where(most, log1p(-where(most, rest, 0)), log(where(most, 1, p)))
+
+
+def _density_of(logarithm: Tensor) -> Tensor:
+    """A density. Where it is 0 its derivative is 0, also at the end of a support where the logarithm has an infinite one."""
+    none = logarithm == -math.inf
+    return where(none, 0, exp(where(none, 0, logarithm)))
