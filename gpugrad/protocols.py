@@ -14,8 +14,8 @@ from .base import errors
 from .coerce import on_host
 from .core.variable import Variable
 from .interop import Leaving
+from .ops.of_scipy import is_scipys, of_scipy
 from .ops.op import NAMES, SPECIAL
-from .ops.special import is_scipys, of_scipy
 
 # NumPy's function: gpugrad's, entered where that is defined.
 UFUNCS: dict[Any, Callable[..., Any]] = {}

@@ -1,4 +1,4 @@
-// Special functions, behind the C text of `gpugrad/ops/special.py`. They are computed in float64, also for float32.
+// Special functions, behind the C text of `gpugrad/ops/special.py` and `bessel.py`. They are computed in float64, also for float32.
 // The formulas are of the NIST Digital Library of Mathematical Functions (dlmf.nist.gov), by their numbers there; the
 // polynomials were fitted for this project in 60-digit arithmetic. How far each is from the exact value is tested.
 #pragma once

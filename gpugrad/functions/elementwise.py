@@ -11,8 +11,8 @@ import numpy as np
 from ..arguments import as_tensors, elementwise
 from ..base import errors
 from ..base.shapes import is_float
+from ..ops import bessel, structural
 from ..ops import elementwise as ew
-from ..ops import special, structural
 from ..tensor import Tensor
 from .face import method, public
 
@@ -147,7 +147,7 @@ def i0(x: Any) -> Tensor:
     >>> gg.i0([0.0, 1.0])
     tensor([1.        , 1.26606588], device='cpu')
     """
-    return elementwise(special.i0, (x,))
+    return elementwise(bessel.i0, (x,))
 
 
 @public(method=True)

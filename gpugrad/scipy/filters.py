@@ -1,13 +1,4 @@
-"""Filters of images of any number of axes: the first half of `gpugrad.scipy.ndimage`.
-
-They are sums of products of windows, or order statistics of windows, with what lies beyond the edges made by `mode`:
-"reflect" (d c b a | a b c d | d c b a), "constant" (k k k k | a b c d | k k k k, k being cval), "nearest" (a a a a | a b c d | d d d d),
-"mirror" (d c b | a b c d | c b a), "wrap" (a b c d | a b c d | a b c d), or a list of these, one per axis.
-
-Gradients: of linear filters the transposed filter of g; of maximum, minimum and rank filters g goes to the elements that were chosen, and ties of
-extremes share it. Floats keep their dtype; integers are computed in float64 and given back as integers, which have no gradient.
-`output` may be a dtype.
-"""
+"""Linear filters of images: sums of products of windows. Gradients: the transposed filter of g. Modes and dtypes: see `images`."""
 
 from __future__ import annotations
 
@@ -18,91 +9,10 @@ import numpy as np
 
 from ..arguments import as_tensors
 from ..base import errors
-from ..base.shapes import is_float, normalize_axis
-from ..coerce import as_dtype
-from ..functions import hypot, max, min, pad, sort, tensordot
-from ..functions.windows import sliding_window_view
+from ..base.shapes import normalize_axis
+from ..functions import hypot, tensordot
 from ..tensor import Tensor
-
-Axes = int | Sequence[int] | None
-Modes = str | Sequence[str]
-
-_PADS = {
-    "reflect": "symmetric", "grid-mirror": "symmetric", "nearest": "edge", "mirror": "reflect", "wrap": "wrap", "grid-wrap": "wrap",
-    "constant": "constant", "grid-constant": "constant",
-}  # fmt: skip
-
-
-def _image(input: Any) -> tuple[Tensor, Any]:
-    """An image in the dtype that is computed in, and its own."""
-    (x,) = as_tensors(input)
-    return (x, x.dtype) if is_float(x.dtype) else (x.astype(np.float64), x.dtype)
-
-
-def _dtype(dtype: Any, output: Any) -> Any:
-    """The dtype of a result: that of the image, or the one that is asked for."""
-    if isinstance(output, (Tensor, np.ndarray)):
-        raise errors.bad_type(
-            "output", "is a dtype here: the result is a new tensor. Write it with out[...] = f(image)."
-        )
-    return as_dtype(output) if output is not None else dtype
-
-
-def _result(y: Tensor, dtype: Any, output: Any) -> Tensor:
-    wanted = _dtype(dtype, output)
-    return y if y.dtype == wanted else y.astype(wanted)
-
-
-def _between(dtype: Any, output: Any) -> tuple[Any, Any]:
-    """The dtype between two passes over an image: as SciPy's, of integers."""
-    wanted = _dtype(dtype, output)
-    return (np.dtype(np.float64) if is_float(wanted) and not is_float(dtype) else wanted), None
-
-
-def _over(x: Tensor, axes: Axes) -> tuple[int, ...]:
-    given = range(x.ndim) if axes is None else axes if isinstance(axes, Sequence) else (axes,)
-    return tuple(normalize_axis("axes", a, x.ndim) for a in given)
-
-
-def _each(given: Any, count: int, name: str) -> list[Any]:
-    """One value per axis: that of a sequence, or the same for all."""
-    if isinstance(given, (str, int, float)) or not np.ndim(given):
-        return [given] * count
-    values = list(given)
-    if len(values) != count:
-        raise errors.bad_value(name, f"{len(values)} values for {count} axes: give one, or one for each.")
-    return values
-
-
-def _extended(
-    x: Tensor, widths: Sequence[tuple[int, int]], axes: Sequence[int], modes: Sequence[str], cval: float
-) -> Tensor:
-    """An image with what lies beyond its edges."""
-    for axis, (before, after), mode in zip(axes, widths, modes, strict=True):
-        if mode not in _PADS:
-            raise errors.bad_value("mode", f"must be one of {sorted(_PADS)}, not {mode!r}.")
-        each = [(0, 0)] * x.ndim
-        each[axis] = (before, after)
-        if before or after:
-            x = pad(x, each, _PADS[mode], cval) if _PADS[mode] == "constant" else pad(x, each, _PADS[mode])
-    return x
-
-
-def _windows(
-    x: Tensor, sizes: Sequence[int], axes: Sequence[int], mode: Modes, cval: float, origin: Any, turned: bool = False
-) -> Tensor:
-    """The window around each element. turned: of a convolution, where the origin counts the other way and even sizes lean to the right."""
-    origins = _each(origin, len(axes), "origin")
-    widths = []
-    for size, shift in zip(sizes, origins, strict=True):
-        before = size // 2 + shift
-        if turned:
-            before = size - 1 - size // 2 - shift
-        if not 0 <= before < size:
-            raise errors.bad_value("origin", f"{shift} is outside of a window of {size}.")
-        widths.append((before, size - 1 - before))
-    wide = _extended(x, widths, axes, _each(mode, len(axes), "mode"), cval)
-    return sliding_window_view(wide, tuple(sizes), tuple(axes))
+from .images import Axes, Modes, as_image, as_result, axes_of, dtype_between, one_each, windows_of
 
 
 def _weighted(
@@ -114,7 +24,7 @@ def _weighted(
         raise errors.bad_shape("weights", f"have {w.ndim} axes, but the filter runs over {len(axes)}.")
     if turned:
         w = w[(slice(None, None, -1),) * w.ndim]
-    wide = _windows(x, w.shape, axes, mode, cval, origin, turned)
+    wide = windows_of(x, w.shape, axes, mode, cval, origin, turned)
     n = len(axes)
     return tensordot(wide, w, axes=(list(range(x.ndim, x.ndim + n)), list(range(n))))
 
@@ -135,8 +45,8 @@ def correlate(
     >>> ndimage.correlate([1.0, 2.0, 4.0], [1.0, 0.0, -1.0])
     tensor([-1., -3., -2.], device='cpu')
     """
-    x, dtype = _image(input)
-    return _result(_weighted(x, weights, _over(x, axes), mode, cval, origin, False), dtype, output)
+    x, dtype = as_image(input)
+    return as_result(_weighted(x, weights, axes_of(x, axes), mode, cval, origin, False), dtype, output)
 
 
 def convolve(
@@ -155,8 +65,8 @@ def convolve(
     >>> ndimage.convolve([1.0, 2.0, 4.0], [1.0, 0.0, -1.0])
     tensor([1., 3., 2.], device='cpu')
     """
-    x, dtype = _image(input)
-    return _result(_weighted(x, weights, _over(x, axes), mode, cval, origin, True), dtype, output)
+    x, dtype = as_image(input)
+    return as_result(_weighted(x, weights, axes_of(x, axes), mode, cval, origin, True), dtype, output)
 
 
 def correlate1d(
@@ -239,16 +149,18 @@ def gaussian_filter(
     >>> ndimage.gaussian_filter([[0.0, 1.0], [0.0, 1.0]], 1.0).sum(axis=1)
     tensor([1., 1.], device='cpu')
     """
-    x, dtype = _image(input)
-    over = _over(x, axes)
+    x, dtype = as_image(input)
+    over = axes_of(x, axes)
     each = zip(
-        over, _each(sigma, len(over), "sigma"), _each(order, len(over), "order"), _each(mode, len(over), "mode"),
-        _each(radius, len(over), "radius"), strict=True,
+        over, one_each(sigma, len(over), "sigma"), one_each(order, len(over), "order"), one_each(mode, len(over), "mode"),
+        one_each(radius, len(over), "radius"), strict=True,
     )  # fmt: skip
     for axis, s, n, m, r in each:
         if s > 1e-15:
-            x = _result(gaussian_filter1d(x, s, axis, n, None, m, cval, truncate, radius=r), *_between(dtype, output))
-    return _result(x, dtype, output)
+            x = as_result(
+                gaussian_filter1d(x, s, axis, n, None, m, cval, truncate, radius=r), *dtype_between(dtype, output)
+            )
+    return as_result(x, dtype, output)
 
 
 def uniform_filter1d(
@@ -262,8 +174,8 @@ def uniform_filter1d(
     """
     if size < 1:
         raise errors.bad_value("size", f"must be at least 1: {size}.")
-    x, dtype = _image(input)
-    return _result(correlate1d(x, np.ones(int(size)), axis, None, mode, cval, origin) / int(size), dtype, output)
+    x, dtype = as_image(input)
+    return as_result(correlate1d(x, np.ones(int(size)), axis, None, mode, cval, origin) / int(size), dtype, output)
 
 
 def uniform_filter(
@@ -283,33 +195,33 @@ def uniform_filter(
     tensor([[0.  , 4.5 ],
             [0.  , 2.25]], device='cpu')
     """
-    x, dtype = _image(input)
-    over = _over(x, axes)
+    x, dtype = as_image(input)
+    over = axes_of(x, axes)
     each = zip(
         over,
-        _each(size, len(over), "size"),
-        _each(mode, len(over), "mode"),
-        _each(origin, len(over), "origin"),
+        one_each(size, len(over), "size"),
+        one_each(mode, len(over), "mode"),
+        one_each(origin, len(over), "origin"),
         strict=True,
     )
     for axis, n, m, shift in each:
         if n > 1:
-            x = _result(uniform_filter1d(x, n, axis, None, m, cval, shift), *_between(dtype, output))
-    return _result(x, dtype, output)
+            x = as_result(uniform_filter1d(x, n, axis, None, m, cval, shift), *dtype_between(dtype, output))
+    return as_result(x, dtype, output)
 
 
 # ---------------------------------------------------------------------------------------------------- derivatives
 
 
 def _differences(input: Any, axis: int, output: Any, mode: Modes, cval: float, across: Sequence[float]) -> Tensor:
-    x, dtype = _image(input)
+    x, dtype = as_image(input)
     axis = normalize_axis("axis", axis, x.ndim)
-    modes = _each(mode, x.ndim, "mode")
+    modes = one_each(mode, x.ndim, "mode")
     y = correlate1d(x, [-1, 0, 1], axis, None, modes[axis], cval)
     for other in range(x.ndim):
         if other != axis:
             y = correlate1d(y, across, other, None, modes[other], cval)
-    return _result(y, dtype, output)
+    return as_result(y, dtype, output)
 
 
 def prewitt(input: Any, axis: int = -1, output: Any = None, mode: Modes = "reflect", cval: float = 0.0) -> Tensor:
@@ -336,15 +248,15 @@ def _summed(
     input: Any, along: Callable[[Tensor, int, str], Tensor], output: Any, mode: Modes, axes: Axes, root: bool = False
 ) -> Tensor:
     """The sum over axes of what a filter gives along each, or the length of the vector of them."""
-    x, dtype = _image(input)
-    over = _over(x, axes)
+    x, dtype = as_image(input)
+    over = axes_of(x, axes)
     if not over:
-        return _result(x.copy(), dtype, output)
-    parts = [along(x, axis, m) for axis, m in zip(over, _each(mode, len(over), "mode"), strict=True)]
+        return as_result(x.copy(), dtype, output)
+    parts = [along(x, axis, m) for axis, m in zip(over, one_each(mode, len(over), "mode"), strict=True)]
     total = parts[0] if not root else abs(parts[0])
     for part in parts[1:]:
         total = hypot(total, part) if root else total + part
-    return _result(total, dtype, output)
+    return as_result(total, dtype, output)
 
 
 def laplace(input: Any, output: Any = None, mode: Modes = "reflect", cval: float = 0.0, *, axes: Axes = None) -> Tensor:
@@ -375,7 +287,7 @@ def gaussian_laplace(
     """
 
     def along(x: Tensor, axis: int, m: str) -> Tensor:
-        over = _over(x, axes)
+        over = axes_of(x, axes)
         order = [2 if a == axis else 0 for a in over]
         return gaussian_filter(x, sigma, order, None, m, cval, axes=over, **kwargs)
 
@@ -400,146 +312,8 @@ def gaussian_gradient_magnitude(
     """
 
     def along(x: Tensor, axis: int, m: str) -> Tensor:
-        over = _over(x, axes)
+        over = axes_of(x, axes)
         order = [1 if a == axis else 0 for a in over]
         return gaussian_filter(x, sigma, order, None, m, cval, axes=over, **kwargs)
 
     return _summed(input, along, output, mode, axes, root=True)
-
-
-# ------------------------------------------------------------------------------------------------ order statistics
-
-
-def _footprint(size: Any, footprint: Any, count: int) -> Any:
-    """The elements of a window that take part."""
-    if footprint is not None:
-        shape = np.asarray(footprint).astype(bool)
-        if shape.ndim != count or not shape.any():
-            raise errors.bad_shape(
-                "footprint", f"must have {count} axes and an element that takes part, not shape {shape.shape}."
-            )
-        return shape
-    if size is None:
-        raise errors.bad_value("size", "give the size of the window, or its footprint.")
-    return np.ones(tuple(int(n) for n in _each(size, count, "size")), bool)
-
-
-def _chosen(
-    input: Any, size: Any, footprint: Any, output: Any, mode: Modes, cval: float, origin: Any, axes: Axes,
-    choose: Callable[[Tensor], Tensor], structure: Any = None,
-) -> Tensor:  # fmt: skip
-    """What is chosen of the elements of each window that take part. structure: added to them before."""
-    x, dtype = _image(input)
-    over = _over(x, axes)
-    shape = _footprint(size, footprint, len(over))
-    wide = _windows(x, shape.shape, over, mode, cval, origin)
-    members = wide.reshape((*x.shape, shape.size))
-    if structure is not None:
-        members = members + np.asarray(structure, x.dtype).reshape(-1)
-    if not shape.all():
-        members = members[..., np.flatnonzero(shape.reshape(-1))]
-    return _result(choose(members), dtype, output)
-
-
-def maximum_filter(
-    input: Any, size: Any = None, footprint: Any = None, output: Any = None, mode: Modes = "reflect", cval: float = 0.0, origin: Any = 0,
-    *, axes: Axes = None,
-) -> Tensor:  # fmt: skip
-    """The largest element of each window.
-
-    >>> from gpugrad.scipy import ndimage
-    >>> ndimage.maximum_filter([1.0, 5.0, 2.0, 0.0], 3)
-    tensor([5., 5., 5., 2.], device='cpu')
-    """
-    return _chosen(input, size, footprint, output, mode, cval, origin, axes, lambda w: max(w, -1))
-
-
-def minimum_filter(
-    input: Any, size: Any = None, footprint: Any = None, output: Any = None, mode: Modes = "reflect", cval: float = 0.0, origin: Any = 0,
-    *, axes: Axes = None,
-) -> Tensor:  # fmt: skip
-    """The smallest element of each window.
-
-    >>> from gpugrad.scipy import ndimage
-    >>> ndimage.minimum_filter([1.0, 5.0, 2.0, 0.0], 3)
-    tensor([1., 1., 0., 0.], device='cpu')
-    """
-    return _chosen(input, size, footprint, output, mode, cval, origin, axes, lambda w: min(w, -1))
-
-
-def maximum_filter1d(
-    input: Any, size: int, axis: int = -1, output: Any = None, mode: str = "reflect", cval: float = 0.0, origin: int = 0
-) -> Tensor:
-    """`maximum_filter` along one axis.
-
-    >>> from gpugrad.scipy import ndimage
-    >>> ndimage.maximum_filter1d([[1.0, 5.0, 2.0, 0.0]], 3)
-    tensor([[5., 5., 5., 2.]], device='cpu')
-    """
-    return maximum_filter(input, size, None, output, mode, cval, origin, axes=axis)
-
-
-def minimum_filter1d(
-    input: Any, size: int, axis: int = -1, output: Any = None, mode: str = "reflect", cval: float = 0.0, origin: int = 0
-) -> Tensor:
-    """`minimum_filter` along one axis.
-
-    >>> from gpugrad.scipy import ndimage
-    >>> ndimage.minimum_filter1d([[1.0, 5.0, 2.0, 0.0]], 3)
-    tensor([[1., 1., 0., 0.]], device='cpu')
-    """
-    return minimum_filter(input, size, None, output, mode, cval, origin, axes=axis)
-
-
-def rank_filter(
-    input: Any, rank: int, size: Any = None, footprint: Any = None, output: Any = None, mode: Modes = "reflect", cval: float = 0.0,
-    origin: Any = 0, *, axes: Axes = None,
-) -> Tensor:  # fmt: skip
-    """The element of each window that has a rank when they are sorted; a negative one counts from the largest.
-
-    >>> from gpugrad.scipy import ndimage
-    >>> ndimage.rank_filter([1.0, 5.0, 2.0, 0.0], 1, 3)
-    tensor([1., 2., 2., 0.], device='cpu')
-    """
-
-    def choose(w: Tensor) -> Tensor:
-        n = w.shape[-1]
-        if not -n <= rank < n:
-            raise errors.bad_value("rank", f"{rank} is not among the {n} elements of a window.")
-        return sort(w)[..., rank]
-
-    return _chosen(input, size, footprint, output, mode, cval, origin, axes, choose)
-
-
-def median_filter(
-    input: Any, size: Any = None, footprint: Any = None, output: Any = None, mode: Modes = "reflect", cval: float = 0.0, origin: Any = 0,
-    *, axes: Axes = None,
-) -> Tensor:  # fmt: skip
-    """The element of each window that half of the others are below.
-
-    >>> from gpugrad.scipy import ndimage
-    >>> ndimage.median_filter([1.0, 5.0, 2.0, 0.0], 3)
-    tensor([1., 2., 2., 0.], device='cpu')
-    """
-    return _chosen(input, size, footprint, output, mode, cval, origin, axes, lambda w: sort(w)[..., w.shape[-1] // 2])
-
-
-def percentile_filter(
-    input: Any, percentile: float, size: Any = None, footprint: Any = None, output: Any = None, mode: Modes = "reflect", cval: float = 0.0,
-    origin: Any = 0, *, axes: Axes = None,
-) -> Tensor:  # fmt: skip
-    """The element of each window below which a percentage of the others is; a negative one counts from 100.
-
-    >>> from gpugrad.scipy import ndimage
-    >>> ndimage.percentile_filter([1.0, 5.0, 2.0, 0.0], 100, 3)
-    tensor([5., 5., 5., 2.], device='cpu')
-    """
-    share = percentile + 100 if percentile < 0 else percentile
-    if not 0 <= share <= 100:
-        raise errors.bad_value("percentile", f"{percentile} is not between -100 and 100.")
-
-    def choose(w: Tensor) -> Tensor:
-        n = w.shape[-1]
-        return sort(w)[..., n - 1 if share == 100 else int(n * share / 100)]
-
-    return _chosen(input, size, footprint, output, mode, cval, origin, axes, choose)

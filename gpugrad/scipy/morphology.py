@@ -12,16 +12,17 @@ import numpy as np
 from ..base import errors
 from ..functions import max, min
 from ..tensor import Tensor
-from .filters import Axes, Modes, _chosen, _each, _footprint, _image, _over, _result
+from .images import Axes, Modes, as_image, as_result, axes_of, one_each
+from .ranks import as_footprint, chosen
 
 
 def _window(x: Tensor, size: Any, footprint: Any, structure: Any, axes: Axes) -> tuple[Any, Any]:
     """The elements that take part, and what is added to them."""
-    count = len(_over(x, axes))
+    count = len(axes_of(x, axes))
     if structure is None:
-        return _footprint(size, footprint, count), None
+        return as_footprint(size, footprint, count), None
     added = np.asarray(structure, float)
-    shape = np.ones(added.shape, bool) if footprint is None else _footprint(None, footprint, count)
+    shape = np.ones(added.shape, bool) if footprint is None else as_footprint(None, footprint, count)
     if added.shape != shape.shape or added.ndim != count:
         raise errors.bad_shape(
             "structure", f"of shape {added.shape} does not fit a window of shape {shape.shape} over {count} axes."
@@ -39,10 +40,10 @@ def grey_erosion(
     >>> ndimage.grey_erosion([1.0, 5.0, 2.0, 0.0], 3)
     tensor([1., 1., 0., 0.], device='cpu')
     """
-    x, dtype = _image(input)
+    x, dtype = as_image(input)
     shape, added = _window(x, size, footprint, structure, axes)
     less = None if added is None else -added
-    return _result(_chosen(x, None, shape, None, mode, cval, origin, axes, lambda w: min(w, -1), less), dtype, output)
+    return as_result(chosen(x, None, shape, None, mode, cval, origin, axes, lambda w: min(w, -1), less), dtype, output)
 
 
 def grey_dilation(
@@ -55,13 +56,13 @@ def grey_dilation(
     >>> ndimage.grey_dilation([1.0, 5.0, 2.0, 0.0], 3)
     tensor([5., 5., 5., 2.], device='cpu')
     """
-    x, dtype = _image(input)
+    x, dtype = as_image(input)
     shape, added = _window(x, size, footprint, structure, axes)
     mirrored = (slice(None, None, -1),) * shape.ndim
     more = None if added is None else added[mirrored]
-    shifts = [-o - (n % 2 == 0) for o, n in zip(_each(origin, shape.ndim, "origin"), shape.shape, strict=True)]
-    found = _chosen(x, None, shape[mirrored], None, mode, cval, shifts, axes, lambda w: max(w, -1), more)
-    return _result(found, dtype, output)
+    shifts = [-o - (n % 2 == 0) for o, n in zip(one_each(origin, shape.ndim, "origin"), shape.shape, strict=True)]
+    found = chosen(x, None, shape[mirrored], None, mode, cval, shifts, axes, lambda w: max(w, -1), more)
+    return as_result(found, dtype, output)
 
 
 def _of(x: Any, *filters: Any, arguments: tuple[Any, ...], axes: Axes) -> Tensor:
@@ -83,8 +84,8 @@ def grey_opening(
     tensor([1., 2., 2., 0.], device='cpu')
     """
     given = (size, footprint, structure, mode, cval, origin)
-    x, dtype = _image(input)
-    return _result(_of(x, grey_erosion, grey_dilation, arguments=given, axes=axes), dtype, output)
+    x, dtype = as_image(input)
+    return as_result(_of(x, grey_erosion, grey_dilation, arguments=given, axes=axes), dtype, output)
 
 
 def grey_closing(
@@ -98,8 +99,8 @@ def grey_closing(
     tensor([5., 2., 2., 0.], device='cpu')
     """
     given = (size, footprint, structure, mode, cval, origin)
-    x, dtype = _image(input)
-    return _result(_of(x, grey_dilation, grey_erosion, arguments=given, axes=axes), dtype, output)
+    x, dtype = as_image(input)
+    return as_result(_of(x, grey_dilation, grey_erosion, arguments=given, axes=axes), dtype, output)
 
 
 def white_tophat(
@@ -112,9 +113,9 @@ def white_tophat(
     >>> ndimage.white_tophat([1.0, 5.0, 2.0, 0.0], 2)
     tensor([0., 3., 0., 0.], device='cpu')
     """
-    x, dtype = _image(input)
+    x, dtype = as_image(input)
     given = (size, footprint, structure, mode, cval, origin)
-    return _result(x - _of(x, grey_erosion, grey_dilation, arguments=given, axes=axes), dtype, output)
+    return as_result(x - _of(x, grey_erosion, grey_dilation, arguments=given, axes=axes), dtype, output)
 
 
 def black_tophat(
@@ -127,9 +128,9 @@ def black_tophat(
     >>> ndimage.black_tophat([5.0, 1.0, 2.0, 0.0], 2)
     tensor([0., 1., 0., 0.], device='cpu')
     """
-    x, dtype = _image(input)
+    x, dtype = as_image(input)
     given = (size, footprint, structure, mode, cval, origin)
-    return _result(_of(x, grey_dilation, grey_erosion, arguments=given, axes=axes) - x, dtype, output)
+    return as_result(_of(x, grey_dilation, grey_erosion, arguments=given, axes=axes) - x, dtype, output)
 
 
 def morphological_gradient(
@@ -142,10 +143,10 @@ def morphological_gradient(
     >>> ndimage.morphological_gradient([1.0, 5.0, 2.0, 0.0], 3)
     tensor([4., 4., 5., 2.], device='cpu')
     """
-    x, dtype = _image(input)
+    x, dtype = as_image(input)
     given = (size, footprint, structure, mode, cval, origin)
     difference = _of(x, grey_dilation, arguments=given, axes=axes) - _of(x, grey_erosion, arguments=given, axes=axes)
-    return _result(difference, dtype, output)
+    return as_result(difference, dtype, output)
 
 
 def morphological_laplace(
@@ -158,7 +159,7 @@ def morphological_laplace(
     >>> ndimage.morphological_laplace([1.0, 5.0, 2.0, 0.0], 3)
     tensor([ 4., -4.,  1.,  2.], device='cpu')
     """
-    x, dtype = _image(input)
+    x, dtype = as_image(input)
     given = (size, footprint, structure, mode, cval, origin)
     total = _of(x, grey_dilation, arguments=given, axes=axes) + _of(x, grey_erosion, arguments=given, axes=axes)
-    return _result(total - 2 * x, dtype, output)
+    return as_result(total - 2 * x, dtype, output)

@@ -16,14 +16,7 @@ from .filters import (
     gaussian_gradient_magnitude,
     gaussian_laplace,
     laplace,
-    maximum_filter,
-    maximum_filter1d,
-    median_filter,
-    minimum_filter,
-    minimum_filter1d,
-    percentile_filter,
     prewitt,
-    rank_filter,
     sobel,
     uniform_filter,
     uniform_filter1d,
@@ -37,6 +30,15 @@ from .morphology import (
     morphological_gradient,
     morphological_laplace,
     white_tophat,
+)
+from .ranks import (
+    maximum_filter,
+    maximum_filter1d,
+    median_filter,
+    minimum_filter,
+    minimum_filter1d,
+    percentile_filter,
+    rank_filter,
 )
 
 __all__ = [

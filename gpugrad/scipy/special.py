@@ -25,7 +25,7 @@ from ..functions import max as _max
 from ..functions import sinc as sinc
 from ..functions import softmax as _softmax
 from ..functions import sum as _sum
-from ..ops.special import PAIRS
+from ..ops.of_scipy import PAIRS
 from ..tensor import Tensor
 from . import special_table
 from .special_table import *

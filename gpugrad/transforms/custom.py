@@ -31,7 +31,7 @@ from ..functions.creation import full, zeros
 from ..functions.shaping import concatenate, ravel, reshape
 from ..ops.structural import Call, StructuralOp
 from ..tensor import Tensor
-from .derivatives import _leaves
+from .trees import tree_leaves
 
 __all__ = ["Function", "custom_jvp", "custom_vjp"]
 
@@ -257,7 +257,9 @@ def _apply(owner: Any, run: Callable[..., Any], vjp: Any, jvp: Any, args: Sequen
     if not grad_mode.enabled:
         return again(*inputs)[0]
     for a in args:
-        if isinstance(a, (list, tuple, dict)) and any(isinstance(t, Tensor) and t.requires_grad for t in _leaves(a)):
+        if isinstance(a, (list, tuple, dict)) and any(
+            isinstance(t, Tensor) and t.requires_grad for t in tree_leaves(a)
+        ):
             raise _nested(name)
     if not any(t.requires_grad for t in inputs):
         return again(*inputs)[0]
@@ -323,7 +325,7 @@ class custom_vjp:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args = _positional(self._function, args, kwargs)
         name = self._function.__name__
-        if not grad_mode.enabled or not any(isinstance(t, Tensor) and t.requires_grad for t in _leaves(args)):
+        if not grad_mode.enabled or not any(isinstance(t, Tensor) and t.requires_grad for t in tree_leaves(args)):
             return self._function(*args)
         if not any(isinstance(a, Tensor) and a.requires_grad for a in args):
             raise _nested(self._function.__name__)
@@ -389,7 +391,7 @@ class custom_jvp:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args = _positional(self._function, args, kwargs)
-        if not grad_mode.enabled or not any(isinstance(t, Tensor) and t.requires_grad for t in _leaves(args)):
+        if not grad_mode.enabled or not any(isinstance(t, Tensor) and t.requires_grad for t in tree_leaves(args)):
             return self._function(*args)
         if not any(isinstance(a, Tensor) and a.requires_grad for a in args):
             raise _nested(self._function.__name__)

@@ -12,240 +12,23 @@ import builtins
 import functools
 import math
 import operator
-import sys
-import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..backends.cpu.pool import is_whole
-from ..backends.devices import device_array
 from ..base import errors
-from ..base.frames import user_place
-from ..base.modes import enable_grad, grad_mode
 from ..base.shapes import is_float
-from ..coerce import on_host
-from ..core.closing import close
-from ..core.forward import forward
-from ..core.nodes import Handed, Leaf, Slot, reachable
-from ..core.reverse import gradients_in
-from ..core.value import Value, filled, held
+from ..core.value import filled
 from ..differentiable import check_gradient
 from ..functions.creation import tensor, zeros
 from ..functions.reductions import sum
 from ..functions.shaping import reshape, stack
 from ..tensor import Tensor
+from .calls import Call, as_input
+from .trees import is_plain, tree_leaves, tree_rebuilt
 
 _Argnums = int | Sequence[int]
-
-
-def _outside() -> int:
-    """The stacklevel of a warning that names the user's line."""
-    level, frame = 2, sys._getframe(2)
-    place = user_place()
-    while frame.f_back is not None and (frame.f_code.co_filename, frame.f_lineno) != place:
-        level, frame = level + 1, frame.f_back
-    return level
-
-
-class _Active(threading.local):
-    """How many transforms are differentiating, in this thread: what an inner one returns is then recorded. calls: how many there ever were."""
-
-    depth = 0
-    calls = 0
-
-
-_active = _Active()
-
-
-def _leaves(tree: Any) -> Iterator[Any]:
-    """What nested lists, tuples and dictionaries hold, in order."""
-    if isinstance(tree, dict):
-        tree = tree.values()
-    elif not isinstance(tree, (list, tuple)):
-        yield tree
-        return
-    for branch in tree:
-        yield from _leaves(branch)
-
-
-def _rebuilt(tree: Any, leaves: Iterator[Any]) -> Any:
-    """The same nesting with other leaves."""
-    if isinstance(tree, dict):
-        return {k: _rebuilt(branch, leaves) for k, branch in tree.items()}
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(_rebuilt(branch, leaves) for branch in tree))
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(_rebuilt(branch, leaves) for branch in tree)
-    return next(leaves)
-
-
-def _map(function: Callable[[Any], Any], tree: Any) -> Any:
-    if not isinstance(tree, (dict, list, tuple)):
-        return function(tree)
-    return _rebuilt(tree, map(function, _leaves(tree)))
-
-
-def _as_input(name: str, a: Any) -> Tensor:
-    """An argument as a tensor. An array is copied, once: what is recorded of it may be read when the array has changed."""
-    t = a if isinstance(a, Tensor) else tensor(float(a) if type(a) in (int, bool) else a)
-    if not is_float(t.dtype):
-        raise errors.DTypeError(
-            f"{name} differentiates with respect to floating-point arguments, not {t.dtype}: convert with x.astype(float) (a starting point "
-            f"that is passed on, p0=[1.0, 1.0] instead of [1, 1]), or leave the argument out of argnums."
-        )
-    return t
-
-
-def _is_plain(trees: Any) -> bool:
-    """Whether arguments hold no tensor: what is computed of them is handed back as plain data, too."""
-    return not any(isinstance(a, Tensor) for a in _leaves(trees))
-
-
-def _as_plain(t: Any, on_gpu: bool) -> Any:
-    """A tensor as an array of NumPy's, or of CuPy's, or as NumPy's number; as it is, if a gradient would be lost."""
-    if not isinstance(t, Tensor) or t.requires_grad:
-        return t
-    if t.device.name.startswith("cuda"):
-        array = t.cupy() if on_gpu else on_host(t)
-        return array if on_gpu or array.ndim else array[()]
-    array = close(t._value)
-    if not array.ndim:
-        return array[()]
-    if t._value.owned and is_whole(array):  # nobody else has it, or will: the caller may write to it
-        t._value.owned = False
-        return array
-    return array.copy()
-
-
-class _Call:
-    """A function called with inputs of its own, ready to be differentiated.
-
-    inputs: the values that it was given. outputs: the leaves of what it returned, as tensors. recorded: what is computed
-    from here on may itself be differentiated.
-    """
-
-    def __init__(
-        self, name: str, f: Callable[..., Any], args: Sequence[Any], chosen: Sequence[int], kwargs: dict[str, Any], has_aux: bool,
-        tangents: Sequence[Tensor] = (), plain: bool = True, forward: bool = False,
-    ) -> None:  # fmt: skip
-        self.plain = plain and _is_plain(args) and _is_plain(kwargs)
-        self.on_gpu = self.plain and any(device_array(a) is not None for a in _leaves([args[n] for n in chosen]))
-        given = [_map(lambda a: _as_input(name, a), args[n]) for n in chosen]
-        self.depends = False  # whether a way leads from an output to an input
-        outer = any(t.requires_grad for t in (*_leaves(given), *tangents))
-        self.recorded = _active.depth > 0 or (grad_mode.enabled and outer)
-        with enable_grad():
-            own = [_map(self._own, tree) for tree in given]
-        self.trees = given
-        self.inputs: list[Value] = [t._value for t in _leaves(own)]
-        for v in self.inputs if tangents or forward else ():
-            close(v)  # each is a node of its own, from which its tangent starts
-        handed = list(args)
-        for n, tree in zip(chosen, own, strict=True):
-            handed[n] = _map(lambda t: Tensor(t._value), tree)  # names of its own, which it may write to
-        _active.depth += 1
-        _active.calls += 1
-        calls = _active.calls
-        try:
-            with enable_grad():
-                result = f(*handed, **kwargs)
-        finally:
-            _active.depth -= 1
-        self.is_derivative = _active.calls != calls  # made of derivatives of other functions
-        self.aux = None
-        if has_aux:
-            if not isinstance(result, tuple) or len(result) != 2:
-                raise errors.bad_type(name, "with has_aux=True the function must return a pair: (result, aux).")
-            result, self.aux = result
-        self.result = result
-        self.outputs = [t if isinstance(t, Tensor) else tensor(t) for t in _leaves(result)]
-        if not self.recorded:  # something else that the function has used may require grad
-            roots = [t._value.node for t in self.outputs if self._closed(t).requires_grad]
-            nodes = reachable([n for n in roots if n is not None])
-            self.recorded = grad_mode.enabled and any(type(n) is Leaf for n in nodes)
-
-    def _own(self, t: Tensor) -> Tensor:
-        """An input that nobody else has: a copy on the tape of what is recorded, of the same buffer otherwise: values do not change."""
-        if self.recorded and t.requires_grad:
-            return t.copy()
-        array = close(t._value)
-        t._value.owned = False  # two values share it now: neither may write to it
-        v = held(array, t.device, False, True)
-        v.node = Handed(v, Slot())
-        return Tensor(v)
-
-    @staticmethod
-    def _closed(t: Tensor) -> Value:
-        close(t._value)
-        return t._value
-
-    def pull(
-        self, upstream: Sequence[Tensor | None], retain: bool, masks: Sequence[Tensor | None] | None = None
-    ) -> list[Tensor]:
-        """The gradients of the inputs, given those of the outputs (None: zero), and masks of the elements that take part."""
-        taking = masks or [None] * len(upstream)
-        roots = [
-            (t._value, g._value, m._value if m is not None else None)
-            for t, g, m in zip(self.outputs, upstream, taking, strict=True)
-            if t.requires_grad and g is not None
-        ]
-        found: Sequence[Value | None] = [None] * len(self.inputs)
-        if roots:
-            found, used = gradients_in(roots, self.inputs, retain or self.recorded, self.recorded)
-            self.depends = self.depends or used
-        return [
-            Tensor(g) if g is not None else zeros(v.shape, v.dtype, v.device)
-            for g, v in zip(found, self.inputs, strict=True)
-        ]
-
-    def push(self, tangents: Sequence[Tensor | None], masks: Sequence[Tensor | None] | None = None) -> list[Tensor]:
-        """The tangents of the outputs, given those of the inputs (None: zero), and masks of the elements that take part."""
-        taking = masks or [None] * len(tangents)
-        seeds = {
-            v.node: (t._value, m._value if m is not None else None)
-            for v, t, m in zip(self.inputs, tangents, taking, strict=True)
-            if t is not None
-        }
-        roots = [t._value for t in self.outputs if t.requires_grad]
-        found = dict(zip(map(id, roots), forward(roots, seeds, self.recorded), strict=True))
-        below = reachable([v.node for v in roots if v.node is not None])
-        self.depends = self.depends or not seeds.keys().isdisjoint(below)
-        answers = []
-        for t in self.outputs:
-            v = found.get(id(t._value))
-            answers.append(zeros(t.shape, t.dtype, t.device) if v is None else Tensor(v))
-        return answers
-
-    def returned(self, tree: Any) -> Any:
-        """What the function returned, as it is handed on: without a graph, unless that is recorded."""
-        return self.handed(_map(lambda t: t if self.recorded or not isinstance(t, Tensor) else t.detach(), tree))
-
-    def handed(self, tree: Any) -> Any:
-        """Tensors as they are handed to the caller, who gave tensors or plain data."""
-        if not self.plain or self.recorded:
-            return tree
-        return _map(lambda t: _as_plain(t, self.on_gpu), tree)
-
-    def arranged(self, gradients: Sequence[Any]) -> list[Any]:
-        """Gradients in the nesting of the arguments."""
-        rest = iter(gradients)
-        return [self.handed(_rebuilt(tree, rest)) for tree in self.trees]
-
-    def warn_if_constant(self, name: str) -> None:
-        """Say so if no result depends on the inputs: a gradient of zeros is rarely what was wanted.
-
-        A derivative that is constant, as that of a linear function, is nothing to wonder at.
-        """
-        if not (self.depends or self.recorded or self.is_derivative):
-            warnings.warn(
-                f"gg.{name}: the result does not depend on the argument that it is differentiated with respect to, so its derivative is zero. "
-                f"Was it made with math.*, NumPy arrays, .item() or .detach()?",
-                RuntimeWarning,
-                stacklevel=_outside(),
-            )
 
 
 class Transformed:
@@ -295,7 +78,7 @@ def value_and_grad(f: Callable[..., Any], argnums: _Argnums = 0, has_aux: bool =
     """
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        call = _Call("grad", f, args, _chosen("grad", argnums, len(args)), kwargs, has_aux)
+        call = Call("grad", f, args, _chosen("grad", argnums, len(args)), kwargs, has_aux)
         if len(call.outputs) != 1 or call.outputs[0].size != 1:
             raise errors.ShapeError(
                 f"grad takes functions with one number as their result, not of shapes {[t.shape for t in call.outputs]}: sum the result, or use "
@@ -340,11 +123,11 @@ def vjp(f: Callable[..., Any], *xs: Any, has_aux: bool = False) -> Any:
     >>> pull([1.0, 10.0])
     (tensor([ 2., 40.], device='cpu'),)
     """
-    call = _Call("vjp", f, xs, range(len(xs)), {}, has_aux)
+    call = Call("vjp", f, xs, range(len(xs)), {}, has_aux)
     nested = isinstance(call.result, (list, tuple, dict))
 
     def pull(gradient: Any) -> tuple[Any, ...]:
-        given = list(_leaves(gradient)) if nested else [gradient]
+        given = list(tree_leaves(gradient)) if nested else [gradient]
         if len(given) != len(call.outputs):
             raise errors.bad_shape("vjp", f"{len(given)} gradients were given for {len(call.outputs)} results.")
         upstream = []
@@ -376,8 +159,8 @@ def jvp(f: Callable[..., Any], xs: Sequence[Any], ts: Sequence[Any], has_aux: bo
         if not isinstance(given, (tuple, list)):
             raise errors.bad_type("jvp", f"{name} must be a tuple or list of arguments, not {type(given).__name__!r}.")
     tangents = _directions("jvp", xs, ts)
-    call = _Call("jvp", f, xs, range(len(xs)), {}, has_aux, tangents, _is_plain(ts))
-    tangent = call.handed(_rebuilt(call.result, iter(call.push(tangents))))
+    call = Call("jvp", f, xs, range(len(xs)), {}, has_aux, tangents, is_plain(ts))
+    tangent = call.handed(tree_rebuilt(call.result, iter(call.push(tangents))))
     call.warn_if_constant("jvp")
     y = call.returned(call.result)
     return (y, tangent, call.returned(call.aux)) if has_aux else (y, tangent)
@@ -385,11 +168,11 @@ def jvp(f: Callable[..., Any], xs: Sequence[Any], ts: Sequence[Any], has_aux: bo
 
 def _directions(name: str, xs: Any, ts: Any) -> list[Tensor]:
     """The leaves of tangents, as tensors like those of the arguments."""
-    points, directions = list(_leaves(xs)), list(_leaves(ts))
+    points, directions = list(tree_leaves(xs)), list(tree_leaves(ts))
     shapes = [[np.shape(a) if not isinstance(a, Tensor) else a.shape for a in tree] for tree in (points, directions)]
     if shapes[0] != shapes[1]:
         raise errors.bad_shape(name, f"the arguments have the shapes {shapes[0]}, their directions {shapes[1]}.")
-    likes = [_as_input(name, a) for a in points]
+    likes = [as_input(name, a) for a in points]
     found = [
         t if isinstance(t, Tensor) else tensor(t, x.dtype, x.device) for t, x in zip(directions, likes, strict=True)
     ]
@@ -411,7 +194,7 @@ def jacobian(f: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]
     """
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        call = _Call("jacobian", f, args, _chosen("jacobian", argnums, len(args)), kwargs, False, forward=True)
+        call = Call("jacobian", f, args, _chosen("jacobian", argnums, len(args)), kwargs, False, forward=True)
         tall = builtins.sum(y.size for y in call.outputs) > builtins.sum(math.prod(v.shape) for v in call.inputs)
         answers = []
         for whole in _by_columns(call) if tall else _by_rows(call):
@@ -419,7 +202,7 @@ def jacobian(f: Callable[..., Any], argnums: _Argnums = 0) -> Callable[..., Any]
             answers.append(parts[0] if isinstance(argnums, int) else tuple(parts))
         if any(y.size for y in call.outputs):
             call.warn_if_constant("jacobian")
-        return _rebuilt(call.result, iter(answers))
+        return tree_rebuilt(call.result, iter(answers))
 
     return Transformed(jacobian, f, (f, argnums), transformed)
 
@@ -431,7 +214,7 @@ def _one_of(t: Any, n: int) -> Tensor:
     return tensor(one.reshape(t.shape), device=t.device)
 
 
-def _by_rows(call: _Call) -> Iterator[list[Tensor]]:
+def _by_rows(call: Call) -> Iterator[list[Tensor]]:
     """The derivatives of each result in all inputs: one pass back for each of its elements."""
     for k, y in enumerate(call.outputs):
         rows: list[list[Tensor]] = []
@@ -450,7 +233,7 @@ def _by_rows(call: _Call) -> Iterator[list[Tensor]]:
         ]
 
 
-def _by_columns(call: _Call) -> Iterator[list[Tensor]]:
+def _by_columns(call: Call) -> Iterator[list[Tensor]]:
     """The same, by one pass forward for each element of the inputs."""
     columns: list[list[list[Tensor]]] = []  # of each input, for each of its elements, those of the outputs
     for i, v in enumerate(call.inputs):
@@ -498,7 +281,7 @@ def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
     directions = _directions("hvp", x, v)
 
     def along(at: Any) -> Any:
-        parts = [sum(g * d) for g, d in zip(_leaves(grad(f)(at)), directions, strict=True)]
+        parts = [sum(g * d) for g, d in zip(tree_leaves(grad(f)(at)), directions, strict=True)]
         return functools.reduce(operator.add, parts)
 
     return grad(along)(x)

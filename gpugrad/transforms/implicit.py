@@ -20,7 +20,8 @@ from ..functions.shaping import reshape
 from ..linalg import solve
 from ..tensor import Tensor
 from .custom import custom_jvp
-from .derivatives import _as_plain, _is_plain, _leaves, _map, _rebuilt, jacobian, jvp
+from .derivatives import jacobian, jvp
+from .trees import as_plain, is_plain, tree_leaves, tree_map, tree_rebuilt
 
 STEPS = 1000
 
@@ -89,8 +90,8 @@ def _implicit(
     find: Callable[[Callable[[Tensor], Tensor], Tensor], Any],
 ) -> Any:
     """The x that `find` gives, as a function of params, with the derivatives of equation(params, x) = 0."""
-    plain = _is_plain(params) and _is_plain(x0)
-    leaves = list(_leaves(params))
+    plain = is_plain(params) and is_plain(x0)
+    leaves = list(tree_leaves(params))
     device = device_among([*leaves, x0])
     moving = [n for n, a in enumerate(leaves) if isinstance(a, Tensor) and is_float(a.dtype)]
     start = as_tensor(x0, device).detach()
@@ -100,7 +101,7 @@ def _implicit(
 
     def with_params(given: tuple[Tensor, ...]) -> Any:
         values = dict(zip(moving, given, strict=True))
-        return _rebuilt(params, iter([values.get(n, a) for n, a in enumerate(leaves)]))
+        return tree_rebuilt(params, iter([values.get(n, a) for n, a in enumerate(leaves)]))
 
     def at(given: tuple[Tensor, ...], x: Tensor) -> Tensor:
         r = equation(with_params(given), x)
@@ -136,7 +137,7 @@ def _implicit(
             f"params, which may be a tuple or a dictionary."
         )
     found = solution(*(leaves[n] for n in moving)) if moving else solution()
-    return _map(lambda t: _as_plain(t, False), found) if plain else found
+    return tree_map(lambda t: as_plain(t, False), found) if plain else found
 
 
 def implicit_root(

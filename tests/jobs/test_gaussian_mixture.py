@@ -14,6 +14,9 @@ from sklearn.mixture import GaussianMixture
 import gpugrad as gg
 from gpugrad.scipy import special
 
+# It asks the system for its cores with a program that need not be on the path, and warns where it is not.
+pytestmark = pytest.mark.filterwarnings("ignore:Could not find the number of physical cores")
+
 K, D = 3, 4
 X = load_iris().data
 LOWER = np.tril_indices(D)

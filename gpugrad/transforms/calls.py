@@ -1,0 +1,181 @@
+"""A call of a function that is to be differentiated: with inputs of its own, in reverse and in forward mode."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..backends.devices import device_array
+from ..base import errors
+from ..base.frames import user_place
+from ..base.modes import enable_grad, grad_mode
+from ..base.shapes import is_float
+from ..core.closing import close
+from ..core.forward import forward
+from ..core.nodes import Handed, Leaf, Slot, reachable
+from ..core.reverse import gradients_in
+from ..core.value import Value, held
+from ..functions.creation import tensor, zeros
+from ..tensor import Tensor
+from .trees import as_plain, is_plain, tree_leaves, tree_map, tree_rebuilt
+
+
+def _outside() -> int:
+    """The stacklevel of a warning that names the user's line."""
+    level, frame = 2, sys._getframe(2)
+    place = user_place()
+    while frame.f_back is not None and (frame.f_code.co_filename, frame.f_lineno) != place:
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+class _Active(threading.local):
+    """How many transforms are differentiating, in this thread: what an inner one returns is then recorded. calls: how many there ever were."""
+
+    depth = 0
+    calls = 0
+
+
+_active = _Active()
+
+
+def as_input(name: str, a: Any) -> Tensor:
+    """An argument as a tensor. An array is copied, once: what is recorded of it may be read when the array has changed."""
+    t = a if isinstance(a, Tensor) else tensor(float(a) if type(a) in (int, bool) else a)
+    if not is_float(t.dtype):
+        raise errors.DTypeError(
+            f"{name} differentiates with respect to floating-point arguments, not {t.dtype}: convert with x.astype(float) (a starting point "
+            f"that is passed on, p0=[1.0, 1.0] instead of [1, 1]), or leave the argument out of argnums."
+        )
+    return t
+
+
+class Call:
+    """A function called with inputs of its own, ready to be differentiated.
+
+    inputs: the values that it was given. outputs: the leaves of what it returned, as tensors. recorded: what is computed
+    from here on may itself be differentiated.
+    """
+
+    def __init__(
+        self, name: str, f: Callable[..., Any], args: Sequence[Any], chosen: Sequence[int], kwargs: dict[str, Any], has_aux: bool,
+        tangents: Sequence[Tensor] = (), plain: bool = True, forward: bool = False,
+    ) -> None:  # fmt: skip
+        self.plain = plain and is_plain(args) and is_plain(kwargs)
+        self.on_gpu = self.plain and any(device_array(a) is not None for a in tree_leaves([args[n] for n in chosen]))
+        given = [tree_map(lambda a: as_input(name, a), args[n]) for n in chosen]
+        self.depends = False  # whether a way leads from an output to an input
+        outer = any(t.requires_grad for t in (*tree_leaves(given), *tangents))
+        self.recorded = _active.depth > 0 or (grad_mode.enabled and outer)
+        with enable_grad():
+            own = [tree_map(self._own, tree) for tree in given]
+        self.trees = given
+        self.inputs: list[Value] = [t._value for t in tree_leaves(own)]
+        for v in self.inputs if tangents or forward else ():
+            close(v)  # each is a node of its own, from which its tangent starts
+        handed = list(args)
+        for n, tree in zip(chosen, own, strict=True):
+            handed[n] = tree_map(lambda t: Tensor(t._value), tree)  # names of its own, which it may write to
+        _active.depth += 1
+        _active.calls += 1
+        calls = _active.calls
+        try:
+            with enable_grad():
+                result = f(*handed, **kwargs)
+        finally:
+            _active.depth -= 1
+        self.is_derivative = _active.calls != calls  # made of derivatives of other functions
+        self.aux = None
+        if has_aux:
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise errors.bad_type(name, "with has_aux=True the function must return a pair: (result, aux).")
+            result, self.aux = result
+        self.result = result
+        self.outputs = [t if isinstance(t, Tensor) else tensor(t) for t in tree_leaves(result)]
+        if not self.recorded:  # something else that the function has used may require grad
+            roots = [t._value.node for t in self.outputs if self._closed(t).requires_grad]
+            nodes = reachable([n for n in roots if n is not None])
+            self.recorded = grad_mode.enabled and any(type(n) is Leaf for n in nodes)
+
+    def _own(self, t: Tensor) -> Tensor:
+        """An input that nobody else has: a copy on the tape of what is recorded, of the same buffer otherwise: values do not change."""
+        if self.recorded and t.requires_grad:
+            return t.copy()
+        array = close(t._value)
+        t._value.owned = False  # two values share it now: neither may write to it
+        v = held(array, t.device, False, True)
+        v.node = Handed(v, Slot())
+        return Tensor(v)
+
+    @staticmethod
+    def _closed(t: Tensor) -> Value:
+        close(t._value)
+        return t._value
+
+    def pull(
+        self, upstream: Sequence[Tensor | None], retain: bool, masks: Sequence[Tensor | None] | None = None
+    ) -> list[Tensor]:
+        """The gradients of the inputs, given those of the outputs (None: zero), and masks of the elements that take part."""
+        taking = masks or [None] * len(upstream)
+        roots = [
+            (t._value, g._value, m._value if m is not None else None)
+            for t, g, m in zip(self.outputs, upstream, taking, strict=True)
+            if t.requires_grad and g is not None
+        ]
+        found: Sequence[Value | None] = [None] * len(self.inputs)
+        if roots:
+            found, used = gradients_in(roots, self.inputs, retain or self.recorded, self.recorded)
+            self.depends = self.depends or used
+        return [
+            Tensor(g) if g is not None else zeros(v.shape, v.dtype, v.device)
+            for g, v in zip(found, self.inputs, strict=True)
+        ]
+
+    def push(self, tangents: Sequence[Tensor | None], masks: Sequence[Tensor | None] | None = None) -> list[Tensor]:
+        """The tangents of the outputs, given those of the inputs (None: zero), and masks of the elements that take part."""
+        taking = masks or [None] * len(tangents)
+        seeds = {
+            v.node: (t._value, m._value if m is not None else None)
+            for v, t, m in zip(self.inputs, tangents, taking, strict=True)
+            if t is not None
+        }
+        roots = [t._value for t in self.outputs if t.requires_grad]
+        found = dict(zip(map(id, roots), forward(roots, seeds, self.recorded), strict=True))
+        below = reachable([v.node for v in roots if v.node is not None])
+        self.depends = self.depends or not seeds.keys().isdisjoint(below)
+        answers = []
+        for t in self.outputs:
+            v = found.get(id(t._value))
+            answers.append(zeros(t.shape, t.dtype, t.device) if v is None else Tensor(v))
+        return answers
+
+    def returned(self, tree: Any) -> Any:
+        """What the function returned, as it is handed on: without a graph, unless that is recorded."""
+        return self.handed(tree_map(lambda t: t if self.recorded or not isinstance(t, Tensor) else t.detach(), tree))
+
+    def handed(self, tree: Any) -> Any:
+        """Tensors as they are handed to the caller, who gave tensors or plain data."""
+        if not self.plain or self.recorded:
+            return tree
+        return tree_map(lambda t: as_plain(t, self.on_gpu), tree)
+
+    def arranged(self, gradients: Sequence[Any]) -> list[Any]:
+        """Gradients in the nesting of the arguments."""
+        rest = iter(gradients)
+        return [self.handed(tree_rebuilt(tree, rest)) for tree in self.trees]
+
+    def warn_if_constant(self, name: str) -> None:
+        """Say so if no result depends on the inputs: a gradient of zeros is rarely what was wanted.
+
+        A derivative that is constant, as that of a linear function, is nothing to wonder at.
+        """
+        if not (self.depends or self.recorded or self.is_derivative):
+            warnings.warn(
+                f"gg.{name}: the result does not depend on the argument that it is differentiated with respect to, so its derivative is zero. "
+                f"Was it made with math.*, NumPy arrays, .item() or .detach()?",
+                RuntimeWarning,
+                stacklevel=_outside(),
+            )
