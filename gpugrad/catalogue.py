@@ -26,6 +26,11 @@ _SCIPY = {
     "interpolate": interpolate, "spatial.distance": distance,
 }  # fmt: skip
 
+_PLACES = {
+    "numpy.linalg": "np.linalg",
+    "numpy.lib.stride_tricks": "np.lib.stride_tricks",
+    "numpy.lib.scimath": "np.emath",
+}
 _COMPLEX = "needs complex numbers, which tensors do not have yet"
 # What people ask for and does not work, and why.
 REFUSED = {
@@ -108,7 +113,9 @@ def _of_function(name: str, function: Callable[..., Any]) -> Support:
     lost = function.__name__ in _WITHOUT or any(re.search(r"[Hh]a(s|ve) no gradient", p) for p in text)
     module = function.__module__.removeprefix("gpugrad.")
     ours = f"gg.{function.__name__}"
-    if module.startswith(("scipy.", "linalg.")):
+    if module == "numpy.emath":
+        ours = f"gpugrad.{module}.{function.__name__}"
+    elif module.startswith(("scipy.", "linalg.")):
         package = module.split(".")[0]
         ours = f"gg.linalg.{function.__name__}" if package == "linalg" else f"gpugrad.{name}"
     alone = is_row and isinstance(op, Op) and op.alone
@@ -132,10 +139,7 @@ def _all() -> Iterator[Support]:
             if isinstance(theirs, np.ufunc):
                 module = "numpy" if getattr(np, theirs.__name__, None) is theirs else ""
             if module.startswith("numpy") and inspect.isfunction(ours):
-                path = {"numpy.linalg": "np.linalg", "numpy.lib.stride_tricks": "np.lib.stride_tricks"}.get(
-                    module, "np"
-                )
-                yield _of_function(f"{path}.{theirs.__name__}", ours)
+                yield _of_function(f"{_PLACES.get(module, 'np')}.{theirs.__name__}", ours)
     for package, module in _SCIPY.items():
         for name in module.__all__:
             thing = getattr(module, name)
@@ -191,7 +195,13 @@ def support(name: Any = None) -> Any:
         wanted = [s for s in every.values() if _resolved(s.name) is name]
         text = wanted[0].name if wanted else getattr(name, "__name__", repr(name))
     else:
-        text = str(name).replace("numpy.", "np.").replace("gpugrad.scipy.", "scipy.").replace("gpugrad.", "gg.")
+        text = (
+            str(name)
+            .replace("numpy.", "np.")
+            .replace("gpugrad.scipy.", "scipy.")
+            .replace("gpugrad.", "gg.")
+            .replace("np.lib.scimath.", "np.emath.")
+        )
     for candidate in (text, f"np.{text}", f"np.linalg.{text}", f"scipy.special.{text}", f"gg.{text}"):
         if candidate in every:
             return every[candidate]

@@ -67,3 +67,39 @@ def test_random_numbers() -> None:
     assert gg.random.random((2, 3)).tolist() == first.tolist()
     assert npr.randn(4).shape == (4,)
     assert set(npr.randint(2, 4, size=50).tolist()) == {2, 3}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("sqrt", (4.0,)), ("log", (0.5,)), ("log2", (3.0,)), ("log10", (3.0,)), ("arccos", (0.5,)), ("arcsin", (-0.5,)), ("arctanh", (0.5,)),
+        ("logn", (3.0, 5.0)), ("power", (3.0, -2.0)),
+    ],
+)  # fmt: skip
+def test_functions_of_emath_where_they_are_real(name: str, args: tuple[float, ...], dtype: str) -> None:
+    f = getattr(numpy.emath, name)
+    xs = [gg.tensor([a], dtype, requires_grad=True) for a in args]
+    y = f(*xs)
+    expected = f(*(numpy.array([a], dtype) for a in args))
+    assert y.dtype == expected.dtype
+    numpy.testing.assert_allclose(y.detach().numpy(), expected, rtol=1e-6)
+    if dtype == "float64":
+        gg.testing.check_grads(f, tuple(args), order=2)
+
+
+def test_functions_of_emath_where_they_are_complex() -> None:
+    x = gg.tensor([[1.0, 2.0], [3.0, -4.0]], requires_grad=True)
+    with pytest.raises(
+        gg.errors.InputError, match=r"np\.emath\.sqrt: x has -4\.0 at index \(1, 1\), where the result is complex"
+    ):
+        numpy.emath.sqrt(x)
+    for call in (
+        lambda: numpy.emath.arccos(x), lambda: numpy.emath.logn(-2.0, x[0]), lambda: numpy.emath.power(x, 2),
+        lambda: numpy.lib.scimath.log(gg.tensor(-1.0)),
+    ):  # fmt: skip
+        with pytest.raises(gg.errors.InputError, match="complex"):
+            call()
+    assert numpy.isnan(numpy.emath.sqrt(gg.tensor(float("nan"))).item())
+    assert numpy.emath.sqrt(gg.zeros(0)).shape == (0,)
+    assert numpy.emath.power(gg.tensor([2]), -2).tolist() == [0.25]

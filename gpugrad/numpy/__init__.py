@@ -45,7 +45,7 @@ from .. import functions
 from ..functions import *  # noqa: F403
 from ..functions.face import method
 from ..tensor import Tensor
-from . import linalg, random
+from . import emath, linalg, random
 from .inspection import (
     __array_api_version__,
     __array_namespace_info__,
@@ -76,7 +76,7 @@ def _namespace(self: Tensor, *, api_version: str | None = None) -> Any:
 
 
 __all__ = [
-    "__array_api_version__", "__array_namespace_info__", "bool_", "c_", "can_cast", "dtype", "e", "errstate", "euler_gamma", "finfo", "float16",
+    "__array_api_version__", "__array_namespace_info__", "bool_", "c_", "can_cast", "dtype", "e", "emath", "errstate", "euler_gamma", "finfo", "float16",
     "float32", "float64", "iinfo", "inf", "int8", "int16", "int32", "int64", "isdtype", "linalg", "nan", "ndarray", "newaxis", "pi", "r_",
     "random", "result_type", "row_stack", "uint8", "uint16", "uint32", "uint64",
 ]  # fmt: skip
