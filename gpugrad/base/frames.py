@@ -37,7 +37,7 @@ def asking_library() -> tuple[str, str] | None:
             if len(parts) > 1 and not parts[1].startswith("_") and not name.startswith(("_", "<")):
                 public = ".".join(part for part in parts[:3] if not part.startswith("_"))
                 found = public, "a function" if name.endswith("wrapper") else name
-        elif found is not None and parts[0] != "numpy":
+        elif parts[0] not in ("numpy", "gpugrad"):  # the user's own, perhaps called by a library's solver
             break
         frame = frame.f_back
     return found

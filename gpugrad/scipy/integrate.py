@@ -1,6 +1,7 @@
-"""Integrals of samples, with the names and arguments of `scipy.integrate`. They are linear in y; gradients go to y, x and dx.
+"""Integrals of samples and differential equations, with the names and arguments of `scipy.integrate`.
 
-`scipy.integrate.solve_ivp` and the like take functions of NumPy arrays: give them gradients, ``jac=gg.jacobian(f, argnums=1)``.
+Integrals of samples are linear in y; gradients go to y, x and dx. SciPy's own solvers take functions of NumPy arrays, and Jacobians of them
+made by gpugrad: ``scipy.integrate.solve_ivp(f, ..., jac=gg.jacobian(f, argnums=1))``.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from ..base import errors
 from ..base.shapes import is_float, normalize_axis
 from ..functions import concatenate, cumsum, diff, full, moveaxis, trapezoid
 from ..tensor import Tensor
+from .ode import odeint, solve_ivp
 
-__all__ = ["cumulative_trapezoid", "simpson", "trapezoid"]
+__all__ = ["cumulative_trapezoid", "odeint", "simpson", "solve_ivp", "trapezoid"]
 
 
 def _samples(name: str, y: Any, x: Any, dx: Any, axis: int) -> tuple[Tensor, Tensor]:
