@@ -251,7 +251,7 @@ def test_a_temporary_folder_is_its_makers(tmp_path: Path) -> None:
     file.write_text("")
     code = (
         f"import os, sys, shutil\nfrom gpugrad.backends import kernel_cache as c\n{PROGRAM}\nf = c.folder()\n"
-        "if os.fork() == 0: sys.exit(0)\nos.wait()\nassert f.exists()\n"
+        "sys.stdout.flush()\nif os.fork() == 0: sys.exit(0)\nos.wait()\nassert f.exists()\n"
         "shutil.rmtree(f); os.mkdir(f); os.chmod(f, 0o777)\n(gg.ones(3) * 2).tolist()\n"
         "assert not list(f.glob('*.so')) and c.folder() != f and c.folder().stat().st_mode & 0o77 == 0; print('good')"
     )

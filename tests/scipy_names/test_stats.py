@@ -87,6 +87,31 @@ def test_multivariate() -> None:
     check_grads(lambda p: stats.multinomial.logpmf(counts[:2], 6, p), [p], order=2)
 
 
+def test_a_normal_distribution_without_full_rank() -> None:
+    ours, theirs = stats.multivariate_normal, scipy.stats.multivariate_normal
+    b = np.array([[1.0, 0.0], [2.0, 1.0], [0.0, 3.0], [1.0, 1.0]])
+    cov, mean = b @ b.T, np.arange(4.0)
+    x = mean + R.standard_normal((3, 2)) @ b.T
+    x[2, 0] += 1  # not of the image
+    np.testing.assert_allclose(
+        ours.logpdf(x, mean, cov, allow_singular=True).numpy(),
+        theirs.logpdf(x, mean, cov, allow_singular=True),
+        rtol=1e-9,
+    )
+    assert ours.pdf(x, mean, cov, True).numpy()[2] == 0
+    np.testing.assert_allclose(ours.entropy(mean, cov).item(), theirs.entropy(mean, cov))
+    with pytest.raises(np.linalg.LinAlgError):
+        ours.logpdf(x, mean, cov)
+    with pytest.raises(np.linalg.LinAlgError, match="not positive semidefinite"):
+        ours.logpdf(x, mean, -cov, allow_singular=True)
+    check_grads(
+        lambda z, m, b: ours.logpdf(m + z @ b.T, m, b @ b.T, True), [R.standard_normal((3, 2)), mean, b], order=1
+    )
+    full = cov + np.eye(4)
+    expected = gg.grad(lambda c: ours.logpdf(x, mean, c).sum())(full)
+    np.testing.assert_allclose(gg.grad(lambda c: ours.logpdf(x, mean, c, True).sum())(full), expected, rtol=1e-8)
+
+
 def test_dtypes_and_what_lies_outside() -> None:
     x = gg.tensor([1.0, 2.0], dtype="float32")
     assert stats.norm.logpdf(x, 0, 2.0).dtype == np.float32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import numpy as np
 from ...arguments import as_tensors
 from ...base import errors
 from ...base.shapes import is_float
+from ...coerce import on_host
 from ...functions import concatenate, exp, log, matrix_transpose, sum, where
 from ...functions.creation import eye
-from ...linalg import cholesky
+from ...linalg import LinAlgError, cholesky, eigvalsh, pinv
 from ...tensor import Tensor
 from ..linalg import solve_triangular
 from ..special import gammaln, xlogy
@@ -21,6 +23,29 @@ from .distribution import Freezing
 
 def _floats(*given: Any) -> list[Tensor]:
     return [x if is_float(x.dtype) else x.astype(np.float64) for x in as_tensors(*given)]
+
+
+def _singular(cov: Tensor) -> tuple[Tensor, Tensor, int, Callable[[Tensor], Any]]:
+    """The pseudo-inverse of a covariance, the logarithm of its pseudo-determinant, its rank, and which vectors are not of its image.
+
+    Eigenvalues up to 1e6 (float32: 1e3) times the rounding error of the largest one count as 0, as in SciPy.
+    """
+    cov = (cov + matrix_transpose(cov)) * 0.5
+    relative = (1e6 if cov.dtype == np.float64 else 1e3) * float(np.finfo(cov.dtype).eps)
+    plain = on_host(cov.detach())
+    found, vectors = np.linalg.eigh(plain)
+    cut = relative * np.abs(found).max(initial=0)
+    if found.min(initial=0) < -cut:
+        raise LinAlgError(
+            "multivariate_normal: the covariance has negative eigenvalues: it is not positive semidefinite."
+        )
+    kept = found > cut
+    logdet = sum(log(eigvalsh(cov)[np.flatnonzero(kept)]))
+    null = vectors[:, ~kept]
+    return (
+        pinv(cov, rcond=relative, hermitian=True), logdet, int(kept.sum()),
+        lambda apart: np.linalg.norm(on_host(apart.detach()) @ null, axis=-1) >= cut,
+    )  # fmt: skip
 
 
 class MultivariateNormal(Freezing):
@@ -35,7 +60,8 @@ class MultivariateNormal(Freezing):
         """The logarithm of the density at vectors x of shape (..., k).
 
         mean: a vector of shape (k,), 0 if not given. cov: a matrix of shape (k, k), a vector (its diagonal) or a number (times 1).
-        Raises LinAlgError for a cov that is not positive definite, also where allow_singular is given.
+        allow_singular: a cov without full rank has a density on the image of cov, and is differentiated at the rank that it has; elsewhere
+        the density is 0. Raises LinAlgError for a cov that is not positive definite, or with allow_singular not semidefinite.
         """
         given = _floats(x, 0.0 if mean is None else mean, cov)
         x, mean, cov = given
@@ -51,8 +77,12 @@ class MultivariateNormal(Freezing):
             raise errors.bad_shape(
                 "multivariate_normal", f"vectors of {k} are expected in the last axis, not shape {x.shape}."
             )
-        factor = cholesky((cov + matrix_transpose(cov)) * 0.5)
         apart = (points - mean).reshape(-1, k)
+        if allow_singular:
+            inverse, logdet, rank, outside = _singular(cov)
+            y = -0.5 * (sum((apart @ inverse) * apart, -1) + logdet + rank * math.log(2 * math.pi))
+            return where(outside(apart), -math.inf, y).reshape(points.shape[:-1])
+        factor = cholesky((cov + matrix_transpose(cov)) * 0.5)
         z = solve_triangular(factor, apart.T, lower=True)
         diagonal = factor[np.arange(k), np.arange(k)]
         y = -0.5 * sum(z * z, 0) - sum(log(diagonal)) - 0.5 * k * math.log(2 * math.pi)
@@ -67,9 +97,8 @@ class MultivariateNormal(Freezing):
         (cov,) = _floats(cov)
         if cov.ndim < 2:
             cov = eye(cov.shape[0] if cov.ndim else 1, dtype=cov.dtype, device=cov.device) * cov
-        k = cov.shape[0]
-        factor = cholesky((cov + matrix_transpose(cov)) * 0.5)
-        return sum(log(factor[np.arange(k), np.arange(k)])) + 0.5 * k * (math.log(2 * math.pi) + 1)
+        _, logdet, rank, _ = _singular(cov)
+        return 0.5 * (logdet + rank * (math.log(2 * math.pi) + 1))
 
 
 class Dirichlet(Freezing):
