@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import as_tensor
+from ..backends.devices import device
 from ..base import errors
 from ..base.modes import enable_grad, grad_mode, no_grad
 from ..coerce import device_among, host_data, on_host
@@ -109,7 +110,8 @@ def _solved(
 
     def run(y0: Tensor, times: Tensor, theta: Tensor) -> Tensor:
         fixed = on_host(theta)
-        with enable_grad() if watched else no_grad():  # so that a tensor that is not among the args is noticed
+        # Recorded, so that a tensor that is not among the args is noticed. On the CPU, where SciPy is.
+        with enable_grad() if watched else no_grad(), device("cpu"):
             found = solver(lambda y, t: _on_host(name, rate(y, t, fixed)), on_host(y0), on_host(times), sensitivities)
         return as_tensor(np.asarray(found, np.float64), y0.device)
 
@@ -155,15 +157,15 @@ def _on_host(name: str, found: Any) -> Any:
 
 def _parts(y0: Any, times: Any, equation: _Equation) -> tuple[Tensor, Tensor, Tensor]:
     """The initial state, times and parameters as vectors on one device."""
-    device = device_among([y0, times, *equation.leaves])
-    start, at = (as_tensor(_stacked(a) if isinstance(a, (list, tuple)) else a, device) for a in (y0, times))
+    on = device_among([y0, times, *equation.leaves])
+    start, at = (as_tensor(_stacked(a) if isinstance(a, (list, tuple)) else a, on) for a in (y0, times))
     start, at = (t if t.dtype == np.float64 else t.astype(np.float64) for t in (start, at))
     if start.ndim > 1 or at.ndim != 1 or not at.size:
         raise errors.bad_shape(
             equation.name, f"needs an initial state and times of one axis, not of shapes {start.shape} and {at.shape}."
         )
     packed = equation.packed()
-    theta = concatenate(packed) if packed else zeros(0, np.float64, device)
+    theta = concatenate(packed) if packed else zeros(0, np.float64, on)
     return reshape(start, (-1,)), at, theta
 
 
@@ -291,7 +293,8 @@ def solve_ivp(
     asked = _stacked(t_eval) if isinstance(t_eval, (list, tuple)) else t_eval
     at = None if asked is None else np.asarray(host_data(asked))
     rate = lambda t, y: _on_host("solve_ivp", equation.rate(y, t, fixed))  # noqa: E731
-    result = theirs(rate, span, on_host(start), method, at, **whole, **options)
+    with device("cpu"):
+        result = theirs(rate, span, on_host(start), method, at, **whole, **options)
     if not tracked:
         result.y = as_tensor(result.y, start.device)
         return result

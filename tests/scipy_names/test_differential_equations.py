@@ -95,6 +95,7 @@ def test_parameters_nested_and_rates_without_state() -> None:
     assert g["both"] == pytest.approx([2.0, 0.0])
 
 
+@pytest.mark.usefixtures("on_cpu")
 def test_matrices_as_parameters_and_states_in_lists() -> None:
     a = np.array([[0.0, 1.0], [-2.0, -0.3]])
     linear = lambda y, t, a: a @ y  # noqa: E731
