@@ -27,6 +27,7 @@ from ..cpu.pool import SOLE
 from ..protocol import Output
 from . import launch
 from . import structural as cuda_ops
+from . import windows as windows  # enters its ops
 from .runtime import Runtime
 
 LAYOUTS = 128  # launches kept for one program: after that, all are forgotten
