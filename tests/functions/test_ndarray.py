@@ -50,6 +50,7 @@ def test_writes_in_place() -> None:
         leaf([1.0, 2.0]).fill(0)
 
 
+@pytest.mark.usefixtures("on_cpu")
 def test_flat() -> None:
     t, a = gg.tensor(X), X.copy()
     assert [v.item() for v in t.flat] == list(a.flat)
@@ -63,6 +64,7 @@ def test_flat() -> None:
     np.testing.assert_array_equal(np.asarray(t.flat), a.ravel())
 
 
+@pytest.mark.usefixtures("on_cpu")
 def test_memory() -> None:
     t = gg.tensor(X)
     assert t.base is None
@@ -191,6 +193,7 @@ def test_gradients_with_where_and_initial() -> None:
         gg.max(x, where=[True, False])
 
 
+@pytest.mark.usefixtures("on_cpu")
 def test_arrays_of_the_standard() -> None:
     t = gg.tensor(X)
     xp = t.__array_namespace__()
