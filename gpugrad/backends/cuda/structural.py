@@ -393,7 +393,7 @@ def _with_one_nan(dtype: Any) -> Program:
 @_own
 def argsort(backend: Any, x: Any, *, axis: int | None) -> Any:
     if not x.ndim:
-        return backend.full((), 0, INT64)
+        return backend.full((1,), 0, INT64)  # as NumPy has it
     if is_float(x.dtype):  # CuPy does not sort bfloat16, nor a NaN with a sign to the end
         x = backend.cast(x, computed(x.dtype))
         same = backend.empty(x.shape, x.dtype)
