@@ -419,6 +419,16 @@ def leaves_of(order: Sequence[Node]) -> list[int]:
     return found
 
 
+def now() -> int:
+    """A number that nodes made from here on exceed, and no node before."""
+    return next(_numbers)
+
+
+def reaches_before(node: Node | None, moment: int) -> bool:
+    """Whether a gradient would flow from a node to a leaf that was made before a moment (see `now`)."""
+    return node is not None and any(n < moment for n in leaves_of(reachable([node])))
+
+
 def check_not_freed(node: Node) -> None:
     """Raise GraphError if what a pass needs of a node is gone."""
     if node.freed is not None:

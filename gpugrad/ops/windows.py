@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 from ..base.dtypes import computed
+from ..base.shapes import Shape
 from .structural import structural
 
 
@@ -19,20 +21,26 @@ def _windows(g, call, into, *, sizes, axes):
     into[0].add(overlap(g, shape=call.shapes[0], sizes=sizes, axes=axes))
 
 
+def places(shape: Shape, sizes: Shape, axes: tuple[int, ...]) -> Iterator[tuple[tuple[slice, ...], tuple[int, ...]]]:
+    """Where each element of the windows lies in an array of this shape: a slice, and its place in the window."""
+    for offsets in itertools.product(*map(range, sizes)):
+        index = [slice(None)] * len(shape)
+        for axis, offset, size in zip(axes, offsets, sizes, strict=True):
+            index[axis] = slice(offset, offset + shape[axis] - size + 1)
+        yield tuple(index), offsets
+
+
 @structural(moves=True, computes=True)
 def overlap(xp, w, *, shape, sizes, axes):
     "The transpose of `windows`: an array of this shape in which the windows are added up where they lie; logical or for booleans."
     wide = w.dtype if w.dtype.kind == "b" else computed(w.dtype)
     total = xp.zeros(shape, wide)
-    for offsets in itertools.product(*map(range, sizes)):
-        index = [slice(None)] * len(shape)
-        for axis, offset, size in zip(axes, offsets, sizes, strict=True):
-            index[axis] = slice(offset, offset + shape[axis] - size + 1)
+    for index, offsets in places(shape, sizes, axes):
         part = w[(Ellipsis, *offsets)]
         if wide.kind == "b":
-            total[tuple(index)] |= part
+            total[index] |= part
         else:
-            total[tuple(index)] += part
+            total[index] += part
     return total.astype(w.dtype, copy=False)
 
 

@@ -21,6 +21,7 @@ from ..base.modes import enable_grad, grad_mode, no_grad
 from ..coerce import device_among, host_data, on_host
 from ..functions import concatenate, ravel, reshape, stack, zeros
 from ..tensor import Tensor
+from ..transforms.calls import watched
 from ..transforms.custom import custom_jvp
 from ..transforms.derivatives import jacobian
 from ..transforms.trees import tree_leaves, tree_map, tree_rebuilt
@@ -75,6 +76,11 @@ def _stacked(data: Sequence[Any]) -> Any:
     return stack([reshape(a, ()) if isinstance(a, Tensor) else a for a in data])
 
 
+def _stepped(name: str, rate: Rate, y: Any, t: Any, theta: Any) -> Any:
+    """The rate as SciPy's steps take it: an array."""
+    return host_data(watched(name, "args", lambda: rate(y, t, theta)))
+
+
 def _augmented(rate: Rate, n: int, columns: int, theta_from: int) -> Rate:
     """The equation of a state and its sensitivities. theta_from: the first of their columns that is one of the parameters'."""
 
@@ -106,13 +112,13 @@ def _solved(
     begins: the initial state is that at the first of the times, which may move.
     """
 
-    watched = grad_mode.enabled and not sensitivities
+    checked = grad_mode.enabled and not sensitivities
 
     def run(y0: Tensor, times: Tensor, theta: Tensor) -> Tensor:
         fixed = on_host(theta)
         # Recorded, so that a tensor that is not among the args is noticed. On the CPU, where SciPy is.
-        with enable_grad() if watched else no_grad(), device("cpu"):
-            found = solver(lambda y, t: _on_host(name, rate(y, t, fixed)), on_host(y0), on_host(times), sensitivities)
+        with enable_grad() if checked else no_grad(), device("cpu"):
+            found = solver(lambda y, t: _stepped(name, rate, y, t, fixed), on_host(y0), on_host(times), sensitivities)
         return as_tensor(np.asarray(found, np.float64), y0.device)
 
     run.__name__ = name
@@ -143,16 +149,6 @@ def _solved(
         return y, moved
 
     return solution(y0, times, theta)
-
-
-def _on_host(name: str, found: Any) -> Any:
-    if isinstance(found, Tensor):
-        if found.requires_grad:
-            raise errors.GraphError(
-                f"{name}: the function uses a tensor that requires grad and is none of its args, whose gradient would be lost. Pass it in args."
-            )
-        return on_host(found)
-    return found
 
 
 def _parts(y0: Any, times: Any, equation: _Equation) -> tuple[Tensor, Tensor, Tensor]:
@@ -292,7 +288,7 @@ def solve_ivp(
     whole = {"dense_output": dense_output, "events": events, "vectorized": vectorized}
     asked = _stacked(t_eval) if isinstance(t_eval, (list, tuple)) else t_eval
     at = None if asked is None else np.asarray(host_data(asked))
-    rate = lambda t, y: _on_host("solve_ivp", equation.rate(y, t, fixed))  # noqa: E731
+    rate = lambda t, y: _stepped("solve_ivp", equation.rate, y, t, fixed)  # noqa: E731
     with device("cpu"):
         result = theirs(rate, span, on_host(start), method, at, **whole, **options)
     if not tracked:

@@ -15,7 +15,7 @@ from ..base.modes import enable_grad, grad_mode
 from ..base.shapes import is_float
 from ..core.closing import close
 from ..core.forward import forward
-from ..core.nodes import Handed, Leaf, Slot, reachable
+from ..core.nodes import Handed, Leaf, Slot, now, reachable, reaches_before
 from ..core.reverse import gradients_in
 from ..core.value import Value, held
 from ..functions.creation import tensor, zeros
@@ -51,6 +51,23 @@ def as_input(name: str, a: Any) -> Tensor:
             f"that is passed on, p0=[1.0, 1.0] instead of [1, 1]), or leave the argument out of argnums."
         )
     return t
+
+
+def watched(name: str, parameters: str, f: Callable[[], Any]) -> Any:
+    """What f() gives, a function that must not depend on a tensor outside it whose gradient would be lost. Raises GraphError if it does.
+
+    Derivatives that it takes itself require grad inside a transform, but lead to nothing outside. parameters: where such a tensor belongs.
+    """
+    moment = now()
+    found = f()
+    if isinstance(found, Tensor) and found.requires_grad:
+        close(found._value)
+        if reaches_before(found._value.node, moment):
+            raise errors.GraphError(
+                f"{name}: the function depends on a tensor that requires grad and is none of its {parameters}, whose gradient would be lost. "
+                f"Pass it in {parameters}, which may be nested in tuples, lists and dictionaries."
+            )
+    return found
 
 
 class Call:

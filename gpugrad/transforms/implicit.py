@@ -19,6 +19,7 @@ from ..coerce import device_among, on_host
 from ..functions.shaping import reshape
 from ..linalg import solve
 from ..tensor import Tensor
+from .calls import watched
 from .custom import custom_jvp
 from .derivatives import jacobian, jvp
 from .trees import as_plain, is_plain, tree_leaves, tree_map, tree_rebuilt
@@ -130,12 +131,7 @@ def _implicit(
         matrix = reshape(jacobian(lambda y: at(primals, y))(x), (x.size, x.size))
         return x, -reshape(solve(matrix, reshape(along, (x.size,))), x.shape)
 
-    probe = at(tuple(leaves[n].detach() for n in moving), start)
-    if probe.requires_grad:
-        raise errors.GraphError(
-            f"{name}: the equation depends on a tensor that requires grad and is none of its params, whose gradient would be lost. Pass it in "
-            f"params, which may be a tuple or a dictionary."
-        )
+    watched(name, "params", lambda: at(tuple(leaves[n].detach() for n in moving), start))
     found = solution(*(leaves[n] for n in moving)) if moving else solution()
     return tree_map(lambda t: as_plain(t, False), found) if plain else found
 

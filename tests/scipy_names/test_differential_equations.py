@@ -108,6 +108,21 @@ def test_matrices_as_parameters_and_states_in_lists() -> None:
     np.testing.assert_allclose(by_a, expected, rtol=1e-6)
 
 
+@pytest.mark.usefixtures("on_cpu")
+def test_rates_that_are_derivatives() -> None:
+    """Hamilton's equations: what gg.grad gives inside another transform requires grad, and nothing is lost by that."""
+    energy = lambda q, p, k: 0.5 * p * p + 0.5 * k * q * q  # noqa: E731
+
+    def flow(y: Any, t: Any, k: Any) -> Any:
+        q, p = y
+        return [gg.grad(energy, argnums=1)(q, p, k), -gg.grad(energy)(q, p, k)]
+
+    end = lambda k: odeint(flow, [1.0, 0.0], [0.0, 1.0], (k,), **CLOSE)[-1, 0]  # noqa: E731
+    assert gg.grad(end)(2.0) == pytest.approx(-np.sin(2**0.5) / (2 * 2**0.5), rel=1e-6)
+    with pytest.raises(gg.errors.GraphError, match="none of its args"):
+        gg.grad(lambda k: odeint(lambda y, t: flow(y, t, k), [1.0, 0.0], [0.0, 1.0])[-1, 0])(2.0)
+
+
 def test_a_function_that_makes_arrays_of_tensors_is_told_so() -> None:
     rate = lambda y, t, k: np.array([-k * y[0]])  # noqa: E731
     with pytest.raises(gg.errors.GraphError, match=r"gg\.array\(\[\.\.\.\]\), which nests, instead of np\.array"):
@@ -116,9 +131,9 @@ def test_a_function_that_makes_arrays_of_tensors_is_told_so() -> None:
 
 def test_nothing_is_lost() -> None:
     k = gg.tensor(0.5, requires_grad=True)
-    with pytest.raises(gg.errors.GraphError, match="odeint: the function uses a tensor that requires grad"):
+    with pytest.raises(gg.errors.GraphError, match="odeint: the function depends on a tensor that requires grad"):
         odeint(lambda y, t: -k * y, 1.0, [0.0, 1.0])
-    with pytest.raises(gg.errors.GraphError, match="solve_ivp: the function uses a tensor that requires grad"):
+    with pytest.raises(gg.errors.GraphError, match="solve_ivp: the function depends on a tensor that requires grad"):
         solve_ivp(lambda t, y: -k * y, (0.0, 1.0), [1.0])
     with pytest.raises(gg.errors.GraphError, match="t_span"):
         solve_ivp(lambda t, y: -y, (0.0, k), [1.0])

@@ -111,6 +111,8 @@ def test_a_normal_distribution_without_full_rank() -> None:
     check_grads(
         lambda z, m, b: ours.logpdf(m + z @ b.T, m, b @ b.T, True), [R.standard_normal((3, 2)), mean, b], order=1
     )
+    check_grads(lambda c: ours.entropy(cov=c @ c.T), [np.eye(3)], order=2)  # the eigenvalues repeat
+    check_grads(lambda c: ours.logpdf(x[:, :3], cov=c @ c.T, allow_singular=True), [np.eye(3)], order=2)
     full = cov + np.eye(4)
     expected = gg.grad(lambda c: ours.logpdf(x, mean, c).sum())(full)
     np.testing.assert_allclose(gg.grad(lambda c: ours.logpdf(x, mean, c, True).sum())(full), expected, rtol=1e-8)

@@ -187,6 +187,23 @@ def test_errors_say_what_is_wrong(make: Callable[[], Any], words: str) -> None:
 # ------------------------------------------------------------------------------------------------ implicit functions
 
 
+@pytest.mark.usefixtures("on_cpu")
+def test_a_minimum_as_a_function_of_its_penalty() -> None:
+    """The equation is itself a derivative, taken inside another transform."""
+    a, b = np.array([[2.0, 1.0], [1.0, 3.0], [0.0, 1.0]]), np.array([1.0, 2.0, 3.0])
+    loss = lambda x, penalty: np.sum((a @ x - b) ** 2) + penalty * np.sum(x**2)  # noqa: E731
+
+    def size(penalty: Any) -> Any:
+        x = gg.implicit_root(lambda penalty, x: gg.grad(loss)(x, penalty), penalty, np.zeros(2))
+        return np.sum(x**2)
+
+    exact = lambda penalty: np.sum(np.linalg.solve(a.T @ a + penalty * np.eye(2), a.T @ b) ** 2)  # noqa: E731
+    assert gg.grad(size)(0.5) == pytest.approx(gg.grad(exact)(0.5), rel=1e-9)
+    assert gg.hessian(size)(0.5) == pytest.approx(gg.hessian(exact)(0.5), rel=1e-8)
+    with pytest.raises(gg.errors.GraphError, match="none of its params"):
+        gg.grad(lambda p: np.sum(gg.implicit_root(lambda _, x: gg.grad(loss)(x, p), 1.0, np.zeros(2))))(0.5)
+
+
 def test_roots() -> None:
     def root(a: gg.Tensor, b: gg.Tensor) -> gg.Tensor:
         return gg.implicit_root(lambda p, x: x**3 + p[0] * x - p[1], (a, b), np.array([1.0, 1.0]))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 from ...base.dtypes import BOOL, INT64, computed
 from ...base.shapes import Shape
+from ...ops.windows import places
 from .structural import TABLE
 
 
@@ -23,11 +23,8 @@ def overlap(backend: Any, w: Any, *, shape: Shape, sizes: Shape, axes: tuple[int
     wide = INT64 if w.dtype == BOOL else computed(w.dtype)
     total = backend.full(shape, 0, wide)
     w = backend.cast(w, wide)
-    for offsets in itertools.product(*map(range, sizes)):
-        index = [slice(None)] * len(shape)
-        for axis, offset, size in zip(axes, offsets, sizes, strict=True):
-            index[axis] = slice(offset, offset + shape[axis] - size + 1)
-        backend.accumulate(total[tuple(index)], w[(Ellipsis, *offsets)])
+    for index, offsets in places(shape, sizes, axes):
+        backend.accumulate(total[index], w[(Ellipsis, *offsets)])
     return backend.cast(total, w.dtype)
 
 

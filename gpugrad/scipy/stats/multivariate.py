@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,27 +25,46 @@ def _floats(*given: Any) -> list[Tensor]:
     return [x if is_float(x.dtype) else x.astype(np.float64) for x in as_tensors(*given)]
 
 
-def _singular(cov: Tensor) -> tuple[Tensor, Tensor, int, Callable[[Tensor], Any]]:
-    """The pseudo-inverse of a covariance, the logarithm of its pseudo-determinant, its rank, and which vectors are not of its image.
+class _Image(NamedTuple):
+    """What a covariance without full rank has instead of an inverse and a determinant. outside: which vectors are not of its image."""
+
+    inverse: Tensor
+    logdet: Tensor
+    rank: int
+    outside: Callable[[Tensor], Any]
+
+
+def _image(cov: Tensor) -> _Image | None:
+    """The pseudo-inverse of a covariance and the logarithm of its pseudo-determinant; None where it has full rank.
 
     Eigenvalues up to 1e6 (float32: 1e3) times the rounding error of the largest one count as 0, as in SciPy.
     """
-    cov = (cov + matrix_transpose(cov)) * 0.5
     relative = (1e6 if cov.dtype == np.float64 else 1e3) * float(np.finfo(cov.dtype).eps)
-    plain = on_host(cov.detach())
-    found, vectors = np.linalg.eigh(plain)
-    cut = relative * np.abs(found).max(initial=0)
-    if found.min(initial=0) < -cut:
+    values, vectors = np.linalg.eigh(on_host(cov.detach()))
+    cut = relative * np.abs(values).max(initial=0)
+    if values.min(initial=0) < -cut:
         raise LinAlgError(
             "multivariate_normal: the covariance has negative eigenvalues: it is not positive semidefinite."
         )
-    kept = found > cut
-    logdet = sum(log(eigvalsh(cov)[np.flatnonzero(kept)]))
+    kept = values > cut
+    if kept.all():
+        return None
     null = vectors[:, ~kept]
-    return (
-        pinv(cov, rcond=relative, hermitian=True), logdet, int(kept.sum()),
+    return _Image(
+        pinv(cov, rcond=relative, hermitian=True), sum(log(eigvalsh(cov)[np.flatnonzero(kept)])), int(kept.sum()),
         lambda apart: np.linalg.norm(on_host(apart.detach()) @ null, axis=-1) >= cut,
     )  # fmt: skip
+
+
+def _symmetric(cov: Tensor) -> Tensor:
+    return (cov + matrix_transpose(cov)) * 0.5
+
+
+def _factor(cov: Tensor) -> tuple[Tensor, Tensor]:
+    """The triangular factor of a covariance, and the logarithm of its determinant."""
+    factor = cholesky(cov)
+    at = np.arange(cov.shape[0])
+    return factor, 2 * sum(log(factor[at, at]))
 
 
 class MultivariateNormal(Freezing):
@@ -78,14 +97,14 @@ class MultivariateNormal(Freezing):
                 "multivariate_normal", f"vectors of {k} are expected in the last axis, not shape {x.shape}."
             )
         apart = (points - mean).reshape(-1, k)
-        if allow_singular:
-            inverse, logdet, rank, outside = _singular(cov)
-            y = -0.5 * (sum((apart @ inverse) * apart, -1) + logdet + rank * math.log(2 * math.pi))
-            return where(outside(apart), -math.inf, y).reshape(points.shape[:-1])
-        factor = cholesky((cov + matrix_transpose(cov)) * 0.5)
+        cov = _symmetric(cov)
+        image = _image(cov) if allow_singular else None
+        if image is not None:
+            y = -0.5 * (sum((apart @ image.inverse) * apart, -1) + image.logdet + image.rank * math.log(2 * math.pi))
+            return where(image.outside(apart), -math.inf, y).reshape(points.shape[:-1])
+        factor, logdet = _factor(cov)
         z = solve_triangular(factor, apart.T, lower=True)
-        diagonal = factor[np.arange(k), np.arange(k)]
-        y = -0.5 * sum(z * z, 0) - sum(log(diagonal)) - 0.5 * k * math.log(2 * math.pi)
+        y = -0.5 * (sum(z * z, 0) + logdet + k * math.log(2 * math.pi))
         return y.reshape(points.shape[:-1])
 
     def pdf(self, x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Tensor:
@@ -93,11 +112,13 @@ class MultivariateNormal(Freezing):
         return exp(self.logpdf(x, mean, cov, allow_singular))
 
     def entropy(self, mean: Any = None, cov: Any = 1) -> Tensor:
-        """The differential entropy, log(det(2 pi e cov)) / 2."""
+        """The differential entropy, log(det(2 pi e cov)) / 2; of a cov without full rank, that on its image."""
         (cov,) = _floats(cov)
         if cov.ndim < 2:
             cov = eye(cov.shape[0] if cov.ndim else 1, dtype=cov.dtype, device=cov.device) * cov
-        _, logdet, rank, _ = _singular(cov)
+        cov = _symmetric(cov)
+        image = _image(cov)
+        rank, logdet = (cov.shape[0], _factor(cov)[1]) if image is None else (image.rank, image.logdet)
         return 0.5 * (logdet + rank * (math.log(2 * math.pi) + 1))
 
 
