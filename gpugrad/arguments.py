@@ -19,8 +19,11 @@ def as_tensor(a: Any, device: Device) -> Tensor:
 
 def as_tensors(*args: Any) -> list[Tensor]:
     """Arguments of a function as tensors on one device, that of the first tensor among them."""
-    if len(args) == 1 and isinstance(args[0], Tensor):
-        return [args[0]]
+    for a in args:
+        if type(a) is not Tensor:
+            break
+    else:
+        return list(args)
     device = device_among(args)
     return [as_tensor(a, device) for a in args]
 

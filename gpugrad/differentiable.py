@@ -35,8 +35,8 @@ class HookHandle:
 
 
 @functools.lru_cache(maxsize=256)
-def _one(shape: Shape, dtype: DType, device: Device) -> Value:
-    """The gradient that `backward` starts with: shared, so nobody may write to it."""
+def unit(shape: Shape, dtype: DType, device: Device) -> Value:
+    """The gradient that a pass starts with, 1: shared, so nobody may write to it."""
     value = constant(np.ones(shape, dtype), device)
     value.owned = False
     return value
@@ -185,7 +185,7 @@ class Differentiable(Leaving):
                     f"backward on a tensor of shape {v.shape}: without a `gradient` only a tensor with one element has one. "
                     f"Reduce it first, y.sum().backward(), or pass the upstream gradient, y.backward(gradient=v)."
                 )
-            return _one(v.shape, v.dtype, v.device)
+            return unit(v.shape, v.dtype, v.device)
         g = operand(gradient, v.device)
         if not isinstance(gradient, Differentiable) and g.dtype != v.dtype:
             g = cast(v.dtype)(self._plain(g))._value

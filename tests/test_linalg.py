@@ -10,6 +10,9 @@ import pytest
 import scipy.stats
 
 import gpugrad as gg
+from gpugrad.ops import lapack
+from gpugrad.scipy.linalg import solve_triangular
+from gpugrad.testing import check_grads
 
 
 def test_norms_of_zeros_have_the_derivative_zero() -> None:
@@ -225,3 +228,74 @@ def test_an_orthogonal_basis_of_dependent_columns_has_no_derivative() -> None:
     for a in (np.ones((2, 2)), np.array([[1.0, 1, 2], [1, 1, 3]])):
         with pytest.raises(gg.errors.GraphError, match="not independent"):
             gg.grad(lambda x: gg.sum(gg.linalg.qr(x)[1]))(a)
+
+
+def _large(n: int, dtype: Any = np.float64) -> tuple[Any, Any]:
+    r = np.random.default_rng(0)
+    return (r.standard_normal((n, n)) + 2 * np.sqrt(n) * np.eye(n)).astype(dtype), r.standard_normal((n, 3)).astype(
+        dtype
+    )
+
+
+@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [31, 32, 50])
+def test_large_matrices_are_factored_by_lapack_and_give_what_small_ones_give(n: int, dtype: Any) -> None:
+    A, B = _large(n, dtype)
+    small = 1e-11 if dtype is np.float64 else 2e-4
+    order = np.random.default_rng(1).permutation(n)
+    for a in (A, A.T, A[order]):  # of C and of Fortran order, and with rows to be exchanged
+        x = gg.linalg.solve(a, B)
+        assert x.dtype == dtype
+        assert np.allclose(x.numpy(), np.linalg.solve(a, B), rtol=0, atol=small)
+        assert np.allclose(gg.linalg.solve(a, B[:, 0]).numpy(), np.linalg.solve(a, B[:, 0]), rtol=0, atol=small)
+        sign, log = gg.linalg.slogdet(a)
+        assert sign.item() == np.linalg.slogdet(a)[0]
+        assert log.dtype == dtype
+        assert np.allclose(log.item(), np.linalg.slogdet(a)[1], rtol=10 * small)
+        got = gg.grad(lambda a: gg.linalg.slogdet(a)[1])(a)
+        assert np.allclose(got, np.linalg.inv(a).T, rtol=0, atol=small)
+
+
+@pytest.mark.usefixtures("on_cpu")
+def test_large_matrices_in_both_modes_and_to_the_second_order() -> None:
+    A, B = _large(33)
+    check_grads(lambda a, b: gg.linalg.solve(a, b), [A, B], order=2)
+    check_grads(lambda a: gg.linalg.inv(a), [A], order=2)
+    check_grads(lambda a: gg.linalg.slogdet(a)[1], [A], order=2)
+    check_grads(lambda a: gg.linalg.det(a / 12), [A], order=2)
+    check_grads(lambda a: gg.linalg.cholesky(a @ a.T), [A], order=2)
+    for lower in (False, True):
+        for unit in (False, True):
+            check_grads(lambda a, b, w=lower, u=unit: solve_triangular(a / 20, b, 0, w, u), [A, B], order=2)
+
+
+@pytest.mark.usefixtures("on_cpu")
+def test_a_large_matrix_is_factored_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    routine = lapack._routine
+    monkeypatch.setattr(lapack, "_routine", lambda name, a: made.append(name) or routine(name, a))
+    A, B = _large(40)
+    a = gg.tensor(A, requires_grad=True)
+    (np.linalg.slogdet(a)[1] + np.linalg.solve(a, B).sum() + np.linalg.solve(a, B[:, 0]).sum()).backward()
+    assert made.count("getrf") == 1
+    made.clear()
+    with gg.no_grad():
+        a -= 1e-3 * a.grad  # another value: with factors of its own
+    x = np.linalg.solve(a, B)
+    assert made.count("getrf") == 1
+    assert np.allclose(a.detach().numpy() @ x.detach().numpy(), B)
+
+
+@pytest.mark.usefixtures("on_cpu")
+def test_large_singular_matrices() -> None:
+    A, B = _large(40)
+    A[3] = 0
+    for f in (gg.linalg.solve, solve_triangular):
+        with pytest.raises(np.linalg.LinAlgError, match="Singular"):
+            f(A, B)
+    sign, log = gg.linalg.slogdet(A)
+    assert sign.item() == 0
+    assert log.item() == -np.inf
+    with pytest.raises(np.linalg.LinAlgError, match="Singular"):
+        gg.grad(lambda a: gg.linalg.slogdet(a)[1])(A)

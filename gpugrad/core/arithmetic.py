@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..backends.cpu.pool import is_whole
-from ..backends.protocol import Output
+from ..backends.protocol import Backend, Output
 from ..base.config import config
 from ..base.counters import counters
 from ..base.dtypes import BOOL
-from ..base.shapes import DType, reduced, summed_axes
+from ..base.shapes import DType, Shape, reduced, summed_axes
 from ..ops import elementwise as ew
 from ..ops.structural import collect, index_add, matmul, reshape, setitem, spread, sum_to, tangent
 from ..plans.plan import GradientPlan, TangentPlan
@@ -94,8 +94,11 @@ class InPlaceAccumulator(Accumulator):
 
     def add_at(self, index: Any, g: Any) -> None:
         variable, mask = self._parts(g)
+        self.scatter(index, close(variable._value), None if mask is None else close(mask._value))
+
+    def scatter(self, index: Any, part: Any, mask: Any) -> None:
+        """A gradient that is zero but at an index, and its mask: arrays."""
         backend = self.node.device.backend
-        part = close(variable._value)
         if self.value is None:
             self.value = backend.full(self.node.shape, 0, self.node.dtype)
             if mask is not None or self._loses(index):
@@ -111,22 +114,28 @@ class InPlaceAccumulator(Accumulator):
             if mask is None:
                 backend.write(self.mask, index, backend.full((), True, BOOL))
             else:
-                backend.scatter_add(self.mask, index, close(mask._value))
+                backend.scatter_add(self.mask, index, mask)
 
     def add_product(self, a: Variable, b: Variable) -> None:
+        self.multiply(close(a._value), close(b._value))
+
+    def multiply(self, a: Any, b: Any) -> None:
+        """The matrix product of two arrays."""
         buffer, added = self.buffer()
-        self.node.device.backend.matmul(close(a._value), close(b._value), buffer, added)
+        self.node.device.backend.matmul(a, b, buffer, added)
         self.wrote(buffer, None, added)
 
     def take_over(self, g: Any, zero_at: Any) -> None:
         variable, mask = self._parts(g)
+        m = None if mask is None else close(mask._value)
+        upstream = variable if type(variable) is _Upstream else _Upstream(variable._value, False, False)
+        self.take(Adjoint(close(upstream._value), m, upstream.owned, upstream.owns_mask), zero_at)
+
+    def take(self, g: Adjoint, zero_at: Any) -> None:
+        """A gradient without the elements of an index, in its own buffer if that may be changed."""
         backend = self.node.device.backend
-        array, m = close(variable._value), None if mask is None else close(mask._value)
-        upstream = variable if type(variable) is _Upstream else None
-        if upstream is None or not upstream.owned:
-            array = backend.copy(array)
-        if m is not None and (upstream is None or not upstream.owns_mask):
-            m = backend.copy(m)
+        array = g.value if g.owned else backend.copy(g.value)
+        m = g.mask if g.mask is None or g.owns_mask else backend.copy(g.mask)
         backend.write(array, zero_at, backend.full((), 0, self.node.dtype))
         if self._loses(zero_at):
             m = backend.full(self.node.shape, True, BOOL) if m is None else m
@@ -143,6 +152,13 @@ class _Upstream(Variable):
         self._value = value
         self.owned = owned
         self.owns_mask = owns_mask
+
+
+def _repeated(backend: Backend, array: Any, shape: Shape) -> Any:
+    """An array broadcast to a shape, as a view."""
+    if backend.xp is np and array.size == 1:  # most often, and a tenth of the cost of NumPy's function
+        return np.ndarray(shape, array.dtype, array, 0, (0,) * len(shape))
+    return backend.xp.broadcast_to(array, shape)
 
 
 def _copied(node: Node, array: Any) -> Any:
@@ -247,8 +263,8 @@ class InPlace:
             if plan.alias[k] and node.shapes[n] == extent and type(to.node) is not Leaf:
                 passing = mask if plan.masks[k] is not None else None
                 if node.axes is not None:  # what is passed on must be repeated here; a plan does it by itself
-                    upstream = backend.xp.broadcast_to(upstream, extent)
-                    passing = None if passing is None else backend.xp.broadcast_to(passing, extent)
+                    upstream = _repeated(backend, upstream, extent)
+                    passing = None if passing is None else _repeated(backend, passing, extent)
                 passed.append((to, Adjoint(upstream, passing, single)))
                 continue
             buffer, add = to.buffer()

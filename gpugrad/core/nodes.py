@@ -217,12 +217,16 @@ class Region(Node):
                 self.parts.append(weakref.ref(v.node))
 
     def vjp(self, g: Any, into: Any) -> None:
-        asked = [(n, to) for n, t in zip(self.wanted, self.targets, strict=True) if (to := into(t)) is not None]
+        asked = []
+        for n, t in zip(self.wanted, self.targets, strict=True):
+            to = into(t)
+            if to is not None:
+                asked.append((n, to))
         extra = into.interior(self)
-        arrived = g if type(g) is list else [g]
         if self.usual and not extra and len(asked) == len(self.wanted) and type(g) is not list and g.mask is None:
-            into.arithmetic.region_vjp(self, self.default_backward(), arrived, asked, extra)
+            into.arithmetic.region_vjp(self, self.plan.usual(self.axes is None), [g], asked, extra)
             return
+        arrived = g if type(g) is list else [g]
         request = GradientRequest(
             tuple([n for n, _ in asked]),
             tuple([to.node.wants_masks for _, to in asked]),
@@ -371,15 +375,18 @@ class Structural(Node):
         return self.op.name
 
     def vjp(self, g: Any, into: Any) -> None:
-        receivers = [into(t) if t is not None else None for t in self.targets]
+        receivers = list(map(into, self.targets))
         if receivers.count(None) < len(receivers):  # or nobody asks beyond the gradient of this value itself
             self.send(g, receivers, into.arithmetic)
 
     def send(self, g: Any, receivers: Sequence[Any], arithmetic: Any) -> None:
         """Run the rule of the op: each receiver that is not None gets the gradient of its input."""
+        if not arithmetic.on_arrays(g, self, receivers):
+            self.send_variables(g, receivers, arithmetic)
+
+    def send_variables(self, g: Any, receivers: Sequence[Any], arithmetic: Any) -> None:
+        """The same, with variables for the rule to compute with."""
         assert self.op.rule is not None
-        if self.op.matrices and arithmetic.on_arrays(g, self, receivers):
-            return
         self.op.rule(arithmetic.upstream(g, self.op.moves, self), self.call(arithmetic), receivers, **self.params)
 
     def jvp(self, arrived: Sequence[Any], arithmetic: Any) -> Any:
@@ -438,12 +445,12 @@ def check_not_freed(node: Node) -> None:
         )
 
 
-def check_nothing_lost(order: Sequence[Node], ends: Iterable[Node]) -> None:
+def check_nothing_lost(order: Sequence[Node], ends: Iterable[Node | None]) -> None:
     """Raise GraphError if one of `ends` was below a node that has been freed: what went through that node is not known any more."""
     freed = [node for node in order if node.freed is not None]
     if not freed:
         return
-    below = reachable(list(ends))
+    below = reachable([node for node in ends if node is not None])
     leaves = set(leaves_of(below))
     for node in freed:
         if not leaves.isdisjoint(node.freed or ()):

@@ -42,7 +42,8 @@ def reverse(roots: Sequence[tuple[Node, Adjoint]], gradients: Gradients, retain:
                 continue
             check_not_freed(node)
             if arrived is not None:
-                node.vjp(gradients.shown(node, arrived), gradients)
+                gradients.show(node, arrived)
+                node.vjp(arrived, gradients)
             if not retain:
                 node.free(below)
     except MemoryError:
@@ -91,11 +92,12 @@ class Gradients:
             self.needed = set(order)
             self.slots = [n.slot for n in order if n.slot is not None]
             return
-        ends = {w.node for w in self.wanted} | {w.interior[0] for w in self.wanted if w.interior is not None}
-        check_nothing_lost(order, [n for n in ends if n is not None])
+        ends = {w.node if w.interior is None else w.interior[0] for w in self.wanted}
+        ends |= {w.node for w in self.wanted}
+        check_nothing_lost(order, ends)
         needed = self.needed
         for node in order:
-            if node in ends or any(t in needed for t in node.targets):
+            if node in ends or not needed.isdisjoint(node.targets):
                 needed.add(node)
 
     def __call__(self, node: Node | None) -> Accumulator | None:
@@ -125,10 +127,10 @@ class Gradients:
 
     def take(self, node: Node) -> Any:
         """What has arrived at a node, after its hooks; of a region with several outputs, a list."""
-        if node in self.gathered:
-            return self.gathered.pop(node)
-        arrived: Adjoint | None = self.accumulators.pop(node, None)
-        if arrived is None or arrived.value is None:
+        arrived: Any = self.accumulators.pop(node, None)
+        if arrived is None:
+            return self.gathered.pop(node, None)
+        if arrived.value is None:
             return None
         for hook in list(node.hooks) if node.hooks else ():  # one may remove itself
             result = hook(self.arithmetic.as_value(arrived, node))
@@ -142,10 +144,10 @@ class Gradients:
             arrived = self.arithmetic.adjoint(result, None)
         return arrived
 
-    def shown(self, node: Node, g: Any) -> Any:
-        """The gradient of a node, given to those who want it: it may then no longer be changed."""
+    def show(self, node: Node, g: Any) -> None:
+        """Give the gradient of a node to those who want it: it may then no longer be changed."""
         if node.slot is None and not self.wanted:
-            return g
+            return
         receivers: list[Callable[[Value], None]] = [w.receive for w in self.wanted if w.node is node]
         if self.keeps and node.slot is not None:
             slot = node.slot
@@ -153,7 +155,6 @@ class Gradients:
         for receive in receivers:
             receive(self.arithmetic.as_value(g, node))
             g.owned = False
-        return g
 
     # ---- what is true of `.grad`: as it was, or invalid from the first change of it until all of them are done
 

@@ -28,6 +28,10 @@ def matmul(a: Any, b: Any) -> Tensor:
     tensor([[11.]], device='cpu')
     """
     a, b = as_tensors(a, b)
+    u, v = a._value, b._value
+    if u.dtype is v.dtype and len(u.shape) == len(v.shape) == 2 and u.shape[1] == v.shape[0]:  # most often
+        product: Tensor = structural.matmul(a, b)
+        return product
     if not a.shape or not b.shape:
         raise errors.bad_shape("matmul", f"operands need at least one axis, not shapes {a.shape} and {b.shape}; use *.")
     inner = b.shape[-2] if b.ndim > 1 else b.shape[0]

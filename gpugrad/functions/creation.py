@@ -54,7 +54,7 @@ def _tensor(data: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     if isinstance(data, Tensor):
         found = data.copy() if dtype is None or as_dtype(dtype) == data.dtype else data.astype(dtype)
         return _placed(found, device, requires_grad)
-    array = device_array(data)
+    array = None if type(data) is np.ndarray else device_array(data)
     if array is not None:
         check_array(array, data)
         found = leaf(device_of(array).backend.from_host(array, None), device_of(array), False, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import weakref
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from ..arguments import as_tensors
 from ..base import errors
 from ..base.shapes import Axis, as_index, broadcast, normalize_axes, normalize_axis
 from ..coerce import on_host
+from ..core.value import Value
 from ..functions import creation, matrices, reductions
 from ..functions.contraction import matmul, tensordot
 from ..functions.elementwise import where
@@ -21,9 +23,22 @@ from ..functions.shaping import broadcast_to, expand_dims, moveaxis, ravel, resh
 from ..ops import elementwise as ew
 from ..ops import linear_algebra as rows
 from ..ops import matrix_functions
+from ..ops.lapack import SMALL, Factors
 from ..tensor import Tensor
 from .face import as_dtype, floats, public, square
 from .factors import svdvals
+
+_known: weakref.WeakKeyDictionary[Value, Factors] = weakref.WeakKeyDictionary()
+
+
+def _factors(a: Tensor, n: int) -> Factors | None:
+    """The factors of a matrix, for all that is solved with it while it is there. None for a small one, and for a batch."""
+    if n < SMALL or a.ndim > 2:
+        return None
+    found = _known.get(a._value)
+    if found is None:
+        found = _known[a._value] = Factors()
+    return found
 
 
 @public
@@ -43,7 +58,7 @@ def solve(a: Any, b: Any) -> Tensor:
         raise errors.bad_shape("solve", f"matrices of shape {a.shape} and right sides of shape {b.shape} do not fit.")
     if not vector:
         broadcast("solve (batches)", a.shape[:-2], b.shape[:-2])
-    return as_dtype(rows.solve(a, b, vector=vector), out)
+    return as_dtype(rows.solve(a, b, vector=vector, factors=_factors(a, n)), out)
 
 
 @public
@@ -58,8 +73,8 @@ def inv(a: Any) -> Tensor:
             [0.  , 0.25]], device='cpu')
     """
     (a,), out = floats(a)
-    n = square("inv", a)
-    return as_dtype(rows.solve(a, broadcast_to(creation.eye(n, dtype=a.dtype, device=a.device), a.shape)), out)
+    square("inv", a)
+    return as_dtype(rows.inverse(a), out)
 
 
 @public
@@ -74,8 +89,7 @@ def det(a: Any) -> Tensor:
     tensor(8., device='cpu')
     """
     (a,), out = floats(a)
-    square("det", a)
-    y: Tensor = rows.det(a)
+    y: Tensor = rows.det(a, factors=_factors(a, square("det", a)))
     if a.requires_grad and not np.all(on_host(y)):  # where there is no inverse
         y = matrix_functions.singular_det(a)
     return as_dtype(y, out)
@@ -99,8 +113,9 @@ def slogdet(a: Any) -> SlogdetResult:
     SlogdetResult(sign=tensor(1., device='cpu'), logabsdet=tensor(0., device='cpu'))
     """
     (a,), out = floats(a)
-    square("slogdet", a)
-    return SlogdetResult(as_dtype(rows.detsign(a), out), as_dtype(rows.logabsdet(a), out))
+    known = _factors(a, square("slogdet", a))
+    sign, log = rows.detsign(a, factors=known), rows.logabsdet(a, factors=known)
+    return SlogdetResult(as_dtype(sign, out), as_dtype(log, out))
 
 
 @public

@@ -18,8 +18,8 @@ import numpy as np
 
 from ..base import errors
 from . import elementwise as ew
-from .linear_algebra import _t, matrices, solve
-from .structural import collect, concatenate, getitem, matmul
+from .linear_algebra import _t, solve
+from .structural import collect, concatenate, getitem, matmul, structural
 
 
 def _rows(x: Any, start: int | None, stop: int | None) -> Any:
@@ -54,7 +54,7 @@ DEPENDENT = "the columns of this matrix are not independent: its orthogonal basi
 TWICE = "the second derivative of a factorization is not known where eigenvalues or singular values repeat, or a singular value is 0."
 
 
-@matrices(keeps=())
+@structural(keeps=())
 def unless(xp, x, bad, *, message):
     "x, unless something is true, which is an error."
     if bool(bad.any()):
@@ -72,7 +72,7 @@ def _unless_tangent(tangents, call, *, message):
     return tangents[0]
 
 
-@matrices(keeps=(1,))
+@structural(keeps=(1,))
 def once(xp, x, bad):
     "x, which must not be differentiated where something is true."
     return x[...]
@@ -115,7 +115,7 @@ def _outside(x: Any, basis: Any) -> Any:
 # ------------------------------------------------------------------------------------------------------- eigenvalues
 
 
-@matrices(keeps=("y",))
+@structural(keeps=("y",))
 def eigh(xp, a, *, vectors):
     "Of symmetric matrices, of which the lower triangle is read, the eigenvalues, rising, and below them the eigenvectors as columns."
     w, v = xp.linalg.eigh(a)
@@ -156,7 +156,7 @@ def _eigh_tangent(tangents, call, *, vectors):
 # --------------------------------------------------------------------------------------------------- singular values
 
 
-@matrices(keeps=("y",))
+@structural(keeps=("y",))
 def svd(xp, a, *, vectors):
     "The singular values of matrices, falling, and below them the left and the right singular vectors as columns."
     u, s, vh = xp.linalg.svd(a, full_matrices=False)
@@ -222,7 +222,7 @@ def _svd_tangent(tangents, call, *, vectors):
 # -------------------------------------------------------------------------------------------------- orthogonal bases
 
 
-@matrices(keeps=(0, "y"))
+@structural(keeps=(0, "y"))
 def orthogonal(xp, a):
     "The Q of a = Q R, of matrices that are not wider than tall: orthonormal columns."
     return xp.linalg.qr(a)[0]
@@ -252,7 +252,7 @@ def _orthogonal_tangent(tangents, call):
     return matmul(q, lower - _t(lower)) + _outside(d, q)
 
 
-@matrices(keeps=(0, "y"))
+@structural(keeps=(0, "y"))
 def complement(xp, q):
     "Orthonormal columns of the space that orthonormal columns leave over. As these turn, they turn no more than they must."
     return xp.linalg.qr(q, mode="complete")[0][..., q.shape[-1] :]
@@ -271,7 +271,7 @@ def _complement_tangent(tangents, call):
 # -------------------------------------------------------------------------------------------------- pseudo-inverses
 
 
-@matrices(keeps=(0, "y"))
+@structural(keeps=(0, "y"))
 def pinv(xp, a, *, rcond):
     "The pseudo-inverse; singular values up to rcond times the largest count as 0. Its derivative is that at this rank."
     return xp.linalg.pinv(a, rcond)

@@ -11,48 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..base import errors
-from . import elementwise as ew
-from .linear_algebra import _t, matrices
-from .structural import collect, concatenate, getitem, matmul, reshape, sum_to
-
-# -------------------------------------------------------------------------------------------- triangular systems
-
-
-def _triangle(shape, lower, unit):
-    """Which elements of a triangular matrix are read."""
-    mask = np.tri(shape[-1], k=-1 if unit else 0, dtype=bool)
-    return mask if lower else mask.T
-
-
-@matrices(keeps=(0, "y"))
-def solve_triangular(xp, a, b, *, lower, unit):
-    "The x with a @ x = b, of a triangular a of which the other triangle is not read; unit: nor is its diagonal, which is 1."
-    full = xp.where(xp.asarray(_triangle(a.shape, lower, unit)), a, 0)
-    if unit:
-        full = full + xp.eye(a.shape[-1], dtype=a.dtype)
-    return xp.linalg.solve(full, b)
-
-
-@solve_triangular.vjp
-def _solve_triangular(g, call, into, *, lower, unit):
-    a, y = call.inputs[0], call.output
-    back = solve_triangular(_t(a), g, lower=not lower, unit=unit)
-    if into[0] is not None:
-        da = ew.where(_triangle(a.shape, lower, unit), -matmul(back, _t(y)), 0)
-        into[0].add(sum_to(da, call.shapes[0]))
-    if into[1] is not None:
-        into[1].add(sum_to(back, call.shapes[1]))
-
-
-@solve_triangular.jvp
-def _solve_triangular_tangent(tangents, call, *, lower, unit):
-    da, db = tangents
-    a, y = call.inputs[0], call.output
-    moved = None if da is None else -matmul(ew.where(_triangle(a.shape, lower, unit), da, 0), y)
-    if db is not None:
-        moved = db if moved is None else db + moved
-    return solve_triangular(a, moved, lower=lower, unit=unit)
-
+from .linear_algebra import _t
+from .structural import collect, concatenate, getitem, matmul, reshape, structural
 
 # ------------------------------------------------------------------------------------------ functions of matrices
 
@@ -96,7 +56,7 @@ def _by_scipy(xp, name, *matrices):
     return getattr(scipy.linalg, name)(*matrices)
 
 
-@matrices(keeps=(0,))
+@structural(keeps=(0,))
 def matrix_function(xp, a, *, name):
     "expm, logm or sqrtm of square matrices. A result that is not real raises ValueError."
     if name == "expm":
@@ -129,7 +89,7 @@ def _matrix_function_tangent(tangents, call, *, name):
     return _moved(call.inputs[0], tangents[0], name)
 
 
-@matrices(keeps=(0, 1, "y"))
+@structural(keeps=(0, 1, "y"))
 def sylvester(xp, a, b, q):
     "The x with a @ x + x @ b = q."
     return _by_scipy(xp, "solve_sylvester", a, b, q).astype(q.dtype, copy=False)
@@ -166,7 +126,7 @@ def _svd(xp, a):
     return u, s, vh, turn[..., None]
 
 
-@matrices(keeps=(0, "y"))
+@structural(keeps=(0, "y"))
 def singular_det(xp, a):
     "The determinant, with derivatives that are right where the matrix is singular, too, up to order 2."
     return xp.linalg.det(a)
@@ -189,7 +149,7 @@ def _last_axes(g, c):
     return reshape(g, shape=(*c.shape[:-2], 1, 1))
 
 
-@matrices(keeps=(0,))
+@structural(keeps=(0,))
 def cofactors(xp, a):
     "The derivative of the determinant: with a = U S V, it is det(UV) U P V, P being diagonal, the product of the other singular values."
     u, s, vh, turn = _svd(xp, a)
@@ -208,7 +168,7 @@ def _cofactors_tangent(tangents, call):
     return cofactor_tangent(call.inputs[0], tangents[0])
 
 
-@matrices(keeps=(0,))
+@structural(keeps=(0,))
 def cofactor_tangent(xp, a, d):
     "The derivative of the cofactors at a in the direction d, which is linear and symmetric in d."
     u, s, vh, turn = _svd(xp, a)

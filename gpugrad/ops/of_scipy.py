@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..base import errors
-from .op import NAMES, SPECIAL, Op, bind, compound, same_float
+from .op import NAMES, SPECIAL, Op, compound, same_float
 from .op import elementwise as row
 
 PAIRS: dict[str, list[Op]] = {}  # the functions with several results: a row of each
@@ -104,7 +104,7 @@ def of_scipy(ufunc: np.ufunc) -> Callable[..., Any] | None:
     def call(*args: Any) -> Any:
         for op in rows:
             op.check_constants(args)
-        found = tuple(bind(op, args, {}) for op in rows)
+        found = tuple(op(*args) for op in rows)
         return found if len(found) > 1 else found[0]
 
     return call

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base import errors
-from ..base.shapes import DType, is_float
+from ..base.shapes import DType, broadcast, is_float
 
 Types = tuple[Any, ...]  # of dtypes, and of float and int for Python numbers, which adopt their partner's (NEP 50)
 
@@ -46,20 +46,17 @@ class Primitive:
     name: str
 
     def __call__(self, *args: Any, **params: Any) -> Any:
-        return bind(self, args, params)
+        """The one place where a call of an op is dispatched: to the first operand that interprets ops, else to NumPy."""
+        for a in args:
+            if type(a) is not np.ndarray:
+                interpret = getattr(a, "__gpugrad_bind__", None)
+                if interpret is not None:
+                    return interpret(self, args, params)
+        return self.on_arrays(args, params)
 
     def on_arrays(self, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """The value on numbers and NumPy arrays: what the other interpreters are tested against."""
         raise NotImplementedError
-
-
-def bind(op: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
-    """The one place where a call of an op is dispatched: to the first operand that interprets ops, else to NumPy."""
-    for a in args:
-        interpret = getattr(a, "__gpugrad_bind__", None)
-        if interpret is not None:
-            return interpret(op, args, params)
-    return op.on_arrays(args, params)
 
 
 class Op(Primitive):
@@ -248,10 +245,10 @@ def evaluate(op: Op, args: Sequence[Any]) -> Any:
         return op.body(*args)
     if op.is_ufunc:
         return run(*args)
-    arrays = [np.asarray(a) for a in args]
-    loop = op.loop(tuple(a.dtype for a in arrays))
-    out = np.empty(np.broadcast_shapes(*(a.shape for a in arrays)), loop.output)
-    run(*(a.astype(d) for a, d in zip(arrays, loop.inputs, strict=True)), out)
+    arrays = [a if type(a) is np.ndarray else np.asarray(a) for a in args]
+    loop = op.loop(tuple([a.dtype for a in arrays]))
+    out = np.empty(broadcast(op.name, *[a.shape for a in arrays]), loop.output)
+    run(*[a.astype(d, copy=False) for a, d in zip(arrays, loop.inputs, strict=True)], out)
     return out
 
 

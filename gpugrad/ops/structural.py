@@ -55,20 +55,19 @@ class StructuralOp(Primitive):
     forward(xp, *arrays, **params) computes it; vjp(g, call, into, **params) is its reverse. linear: "jointly" in all inputs, in
     "each" of them, or "". keeps: what the derivatives read, inputs by index, "y" the output; one that is linear in each keeps,
     for each gradient, the other inputs. moves: masks travel through it, since it only moves or sums elements, or since its rules know of
-    them. computes: it does arithmetic, which may overflow. matrices: its rules are chains of small ops on matrices, which on small ones
-    are run on plain arrays.
+    them. computes: it does arithmetic, which may overflow.
     """
 
     def __init__(
-        self, forward: Callable[..., Any], linear: str, keeps: tuple[Any, ...], moves: bool, computes: bool, matrices: bool = False
-    ) -> None:  # fmt: skip
+        self, forward: Callable[..., Any], linear: str, keeps: tuple[Any, ...], moves: bool, computes: bool
+    ) -> None:
         self.name = forward.__name__
         self.forward = forward
         self.linear = linear
         self.keeps = keeps
+        self.reads_output = "y" in keeps
         self.moves = moves
         self.computes = computes
-        self.matrices = matrices
         self.rule: Callable[..., Any] | None = None
         self.tangent_rule: Callable[..., Any] | None = None
         self.doc = inspect.cleandoc(forward.__doc__ or "")
@@ -84,7 +83,7 @@ class StructuralOp(Primitive):
         return rule
 
     def on_arrays(self, args: Sequence[Any], params: dict[str, Any]) -> Any:
-        return self.forward(np, *(np.asarray(a) for a in args), **params)
+        return self.forward(np, *[a if type(a) is np.ndarray else np.asarray(a) for a in args], **params)
 
     def __repr__(self) -> str:
         return f"<structural op {self.name}>"
@@ -94,15 +93,14 @@ TABLE: dict[str, StructuralOp] = {}
 
 
 def structural(
-    *, linear: str = "", keeps: tuple[Any, ...] = (), moves: bool = False, masks: bool = False, computes: bool | None = None,
-    matrices: bool = False,
+    *, linear: str = "", keeps: tuple[Any, ...] = (), moves: bool = False, masks: bool = False, computes: bool | None = None
 ) -> Callable[[Callable[..., Any]], StructuralOp]:  # fmt: skip
     """Decorator: declare a structural op by its forward function. What only moves elements is linear; masks: its rules know of masks."""
 
     def declare(forward: Callable[..., Any]) -> StructuralOp:
         op = TABLE[forward.__name__] = StructuralOp(
-            forward, "jointly" if moves else linear, keeps, moves or masks, not moves if computes is None else computes, matrices
-        )  # fmt: skip
+            forward, "jointly" if moves else linear, keeps, moves or masks, not moves if computes is None else computes
+        )
         return op
 
     return declare
@@ -470,9 +468,11 @@ def _contract(g, call, into, *, inputs, output):
 def kept(op: StructuralOp, inputs: Sequence[Any]) -> tuple[Sequence[Any], bool]:
     """The inputs that the vjp reads, by index, and whether it reads the output."""
     if op.linear == "each":
-        wanted = sum([a.requires_grad for a in inputs])
+        wanted = 0
+        for a in inputs:
+            wanted += a.requires_grad
         return [k for k, a in enumerate(inputs) if wanted > a.requires_grad], False
-    return op.keeps, "y" in op.keeps
+    return op.keeps, op.reads_output
 
 
 def tangent(op: StructuralOp, tangents: Sequence[Any], call: Call, params: dict[str, Any]) -> Any:

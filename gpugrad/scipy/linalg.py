@@ -17,6 +17,7 @@ from ..functions import block, concatenate, flip, zeros
 from ..functions.matrices import matrix_transpose
 from ..linalg import det, eigvalsh, inv, norm, svdvals
 from ..linalg.face import as_dtype, floats, square
+from ..ops import linear_algebra
 from ..ops import matrix_functions as rows
 from ..tensor import Tensor
 
@@ -92,7 +93,7 @@ def solve_triangular(
         raise errors.bad_shape(
             "solve_triangular", f"matrices of shape {a.shape} and right sides of shape {b.shape} do not fit."
         )
-    x = rows.solve_triangular(a, columns, lower=bool(lower), unit=bool(unit_diagonal))
+    x = linear_algebra.solve_triangular(a, columns, lower=bool(lower), unit=bool(unit_diagonal))
     return as_dtype(x[..., 0] if b.ndim == 1 else x, out)
 
 

@@ -41,7 +41,7 @@ class _Equation:
         self.name = name
         self.f = f
         self.args = args
-        self.leaves = list(tree_leaves(args))
+        self.leaves = tree_leaves(args)
         self.moving = [n for n, a in enumerate(self.leaves) if isinstance(a, Tensor) and a.requires_grad]
         self.plain = [on_host(a)[()] if isinstance(a, Tensor) else a for a in self.leaves]
 

@@ -81,29 +81,30 @@ class Call:
         self, name: str, f: Callable[..., Any], args: Sequence[Any], chosen: Sequence[int], kwargs: dict[str, Any], has_aux: bool,
         tangents: Sequence[Tensor] = (), plain: bool = True, forward: bool = False,
     ) -> None:  # fmt: skip
-        self.plain = plain and is_plain(args) and is_plain(kwargs)
-        self.on_gpu = self.plain and any(device_array(a) is not None for a in tree_leaves([args[n] for n in chosen]))
-        given = [tree_map(lambda a: as_input(name, a), args[n]) for n in chosen]
+        self.trees = [args[n] for n in chosen]
+        leaves = tree_leaves(self.trees)
+        self.plain = (
+            plain and is_plain(leaves if len(chosen) == len(args) else args) and (not kwargs or is_plain(kwargs))
+        )
+        self.on_gpu = self.plain and any(device_array(a) is not None for a in leaves)
+        given = [as_input(name, a) for a in leaves]
         self.depends = False  # whether a way leads from an output to an input
-        outer = any(t.requires_grad for t in (*tree_leaves(given), *tangents))
-        self.recorded = _active.depth > 0 or (grad_mode.enabled and outer)
-        with enable_grad():
-            own = [tree_map(self._own, tree) for tree in given]
-        self.trees = given
-        self.inputs: list[Value] = [t._value for t in tree_leaves(own)]
-        for v in self.inputs if tangents or forward else ():
-            close(v)  # each is a node of its own, from which its tangent starts
+        outer = any(t.requires_grad for t in (*given, *tangents))
+        self.recorded = _active.depth > 0 or (outer and grad_mode.enabled)
         handed = list(args)
-        for n, tree in zip(chosen, own, strict=True):
-            handed[n] = tree_map(lambda t: Tensor(t._value), tree)  # names of its own, which it may write to
-        _active.depth += 1
-        _active.calls += 1
-        calls = _active.calls
-        try:
-            with enable_grad():
+        with enable_grad():
+            self.inputs = [self._own(t) for t in given]
+            for v in self.inputs if tangents or forward else ():
+                close(v)  # each is a node of its own, from which its tangent starts
+            names = map(Tensor, self.inputs)  # of the function's own, which it may write to
+            for n, tree in zip(chosen, self.trees, strict=True):
+                handed[n] = tree_rebuilt(tree, names)
+            _active.depth += 1
+            calls = _active.calls = _active.calls + 1
+            try:
                 result = f(*handed, **kwargs)
-        finally:
-            _active.depth -= 1
+            finally:
+                _active.depth -= 1
         self.is_derivative = _active.calls != calls  # made of derivatives of other functions
         self.aux = None
         if has_aux:
@@ -113,24 +114,22 @@ class Call:
         self.result = result
         self.outputs = [t if isinstance(t, Tensor) else tensor(t) for t in tree_leaves(result)]
         if not self.recorded:  # something else that the function has used may require grad
-            roots = [t._value.node for t in self.outputs if self._closed(t).requires_grad]
-            nodes = reachable([n for n in roots if n is not None])
+            values = [t._value for t in self.outputs]
+            for v in values:
+                close(v)
+            nodes = reachable([v.node for v in values if v.requires_grad and v.node is not None])
             self.recorded = grad_mode.enabled and any(type(n) is Leaf for n in nodes)
 
-    def _own(self, t: Tensor) -> Tensor:
+    def _own(self, t: Tensor) -> Value:
         """An input that nobody else has: a copy on the tape of what is recorded, of the same buffer otherwise: values do not change."""
         if self.recorded and t.requires_grad:
-            return t.copy()
-        array = close(t._value)
-        t._value.owned = False  # two values share it now: neither may write to it
-        v = held(array, t.device, False, True)
+            return t.copy()._value
+        given = t._value
+        array = close(given)
+        given.owned = False  # two values share it now: neither may write to it
+        v = held(array, given.device, False, True)
         v.node = Handed(v, Slot())
-        return Tensor(v)
-
-    @staticmethod
-    def _closed(t: Tensor) -> Value:
-        close(t._value)
-        return t._value
+        return v
 
     def pull(
         self, upstream: Sequence[Tensor | None], retain: bool, masks: Sequence[Tensor | None] | None = None

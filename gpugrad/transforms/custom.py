@@ -172,6 +172,7 @@ class _Node(Structural):
 
     __slots__ = ("rule",)
     rule: _Rule
+    send = Structural.send_variables  # a user's rule takes tensors
 
     def free(self, leaves: Sequence[int]) -> None:
         super().free(leaves)

@@ -19,8 +19,7 @@ import numpy as np
 
 from ..base import errors
 from ..base.shapes import is_float
-from ..core.value import filled
-from ..differentiable import check_gradient
+from ..differentiable import check_gradient, unit
 from ..functions.creation import tensor, zeros
 from ..functions.reductions import sum
 from ..functions.shaping import reshape, stack
@@ -63,6 +62,23 @@ def _chosen(name: str, argnums: _Argnums, count: int) -> list[int]:
     return [n % count for n in numbers]
 
 
+def _differentiated(
+    f: Callable[..., Any], argnums: _Argnums, has_aux: bool, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Call, Any]:
+    """A call of a function with one number as its result, and its gradients."""
+    call = Call("grad", f, args, _chosen("grad", argnums, len(args)), kwargs, has_aux)
+    if len(call.outputs) != 1 or call.outputs[0].size != 1:
+        raise errors.ShapeError(
+            f"grad takes functions with one number as their result, not of shapes {[t.shape for t in call.outputs]}: sum the result, or use "
+            f"gg.vjp or gg.jacobian."
+        )
+    y = call.outputs[0]._value
+    one = Tensor(unit(y.shape, y.dtype if is_float(y.dtype) else np.dtype(float), y.device))
+    gradients = call.arranged(call.pull([one], False))
+    call.warn_if_constant("grad")
+    return call, gradients[0] if isinstance(argnums, int) else tuple(gradients)
+
+
 def value_and_grad(f: Callable[..., Any], argnums: _Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """A function that returns f's value and its gradient, with the arguments of f.
 
@@ -78,19 +94,9 @@ def value_and_grad(f: Callable[..., Any], argnums: _Argnums = 0, has_aux: bool =
     """
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        call = Call("grad", f, args, _chosen("grad", argnums, len(args)), kwargs, has_aux)
-        if len(call.outputs) != 1 or call.outputs[0].size != 1:
-            raise errors.ShapeError(
-                f"grad takes functions with one number as their result, not of shapes {[t.shape for t in call.outputs]}: sum the result, or use "
-                f"gg.vjp or gg.jacobian."
-            )
-        (y,) = call.outputs
-        one = Tensor(filled(y.shape, 1, y.dtype if is_float(y.dtype) else np.dtype(float), y.device))
-        gradients = call.arranged(call.pull([one], False))
-        call.warn_if_constant("grad")
-        value = call.returned(y)
-        answer = gradients[0] if isinstance(argnums, int) else tuple(gradients)
-        return ((value, call.returned(call.aux)) if has_aux else value), answer
+        call, gradients = _differentiated(f, argnums, has_aux, args, kwargs)
+        value = call.returned(call.outputs[0])
+        return ((value, call.returned(call.aux)) if has_aux else value), gradients
 
     return Transformed(value_and_grad, f, (f, argnums, has_aux), transformed)
 
@@ -104,11 +110,10 @@ def grad(f: Callable[..., Any], argnums: _Argnums = 0, has_aux: bool = False) ->
     >>> gg.grad(gg.grad(lambda x: x**3))(2.0)
     np.float64(12.0)
     """
-    both = value_and_grad(f, argnums, has_aux)
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        value, gradient = both(*args, **kwargs)
-        return (gradient, value[1]) if has_aux else gradient
+        call, gradients = _differentiated(f, argnums, has_aux, args, kwargs)
+        return (gradients, call.returned(call.aux)) if has_aux else gradients
 
     return Transformed(grad, f, (f, argnums, has_aux), transformed)
 
@@ -127,7 +132,7 @@ def vjp(f: Callable[..., Any], *xs: Any, has_aux: bool = False) -> Any:
     nested = isinstance(call.result, (list, tuple, dict))
 
     def pull(gradient: Any) -> tuple[Any, ...]:
-        given = list(tree_leaves(gradient)) if nested else [gradient]
+        given = tree_leaves(gradient) if nested else [gradient]
         if len(given) != len(call.outputs):
             raise errors.bad_shape("vjp", f"{len(given)} gradients were given for {len(call.outputs)} results.")
         upstream = []
@@ -168,7 +173,7 @@ def jvp(f: Callable[..., Any], xs: Sequence[Any], ts: Sequence[Any], has_aux: bo
 
 def _directions(name: str, xs: Any, ts: Any) -> list[Tensor]:
     """The leaves of tangents, as tensors like those of the arguments."""
-    points, directions = list(tree_leaves(xs)), list(tree_leaves(ts))
+    points, directions = tree_leaves(xs), tree_leaves(ts)
     shapes = [[np.shape(a) if not isinstance(a, Tensor) else a.shape for a in tree] for tree in (points, directions)]
     if shapes[0] != shapes[1]:
         raise errors.bad_shape(name, f"the arguments have the shapes {shapes[0]}, their directions {shapes[1]}.")

@@ -92,7 +92,7 @@ def _implicit(
 ) -> Any:
     """The x that `find` gives, as a function of params, with the derivatives of equation(params, x) = 0."""
     plain = is_plain(params) and is_plain(x0)
-    leaves = list(tree_leaves(params))
+    leaves = tree_leaves(params)
     device = device_among([*leaves, x0])
     moving = [n for n, a in enumerate(leaves) if isinstance(a, Tensor) and is_float(a.dtype)]
     start = as_tensor(x0, device).detach()

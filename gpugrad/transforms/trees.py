@@ -11,26 +11,32 @@ from ..core.closing import close
 from ..tensor import Tensor
 
 
-def tree_leaves(tree: Any) -> Iterator[Any]:
+def tree_leaves(tree: Any) -> list[Any]:
     """What nested lists, tuples and dictionaries hold, in order."""
+    found: list[Any] = []
+    _gather(tree, found)
+    return found
+
+
+def _gather(tree: Any, found: list[Any]) -> None:
     if isinstance(tree, dict):
         tree = tree.values()
     elif not isinstance(tree, (list, tuple)):
-        yield tree
+        found.append(tree)
         return
     for branch in tree:
-        yield from tree_leaves(branch)
+        _gather(branch, found)
 
 
 def tree_rebuilt(tree: Any, leaves: Iterator[Any]) -> Any:
     """The same nesting with other leaves."""
+    if not isinstance(tree, (dict, list, tuple)):
+        return next(leaves)
     if isinstance(tree, dict):
         return {k: tree_rebuilt(branch, leaves) for k, branch in tree.items()}
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return type(tree)(*(tree_rebuilt(branch, leaves) for branch in tree))
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(tree_rebuilt(branch, leaves) for branch in tree)
-    return next(leaves)
+    return type(tree)(tree_rebuilt(branch, leaves) for branch in tree)
 
 
 def tree_map(function: Callable[[Any], Any], tree: Any) -> Any:
@@ -41,7 +47,7 @@ def tree_map(function: Callable[[Any], Any], tree: Any) -> Any:
 
 def is_plain(trees: Any) -> bool:
     """Whether arguments hold no tensor: what is computed of them is handed back as plain data, too."""
-    return not any(isinstance(a, Tensor) for a in tree_leaves(trees))
+    return all(not isinstance(a, Tensor) for a in tree_leaves(trees))
 
 
 def as_plain(t: Any, on_gpu: bool) -> Any:

@@ -406,7 +406,7 @@ def argsort(backend: Any, x: Any, *, axis: int | None) -> Any:
 def _by_cusolver(name: str, part: int | None = None) -> Callable[..., Any]:
     """One of CuPy's functions of linear algebra, or a part of what it gives. A matrix that it fails on raises LinAlgError."""
 
-    def run(backend: Any, *arrays: Any) -> Any:
+    def run(backend: Any, *arrays: Any, factors: Any = None) -> Any:
         found = backend.by_cupy(f"linalg.{name}", *map(backend.contiguous, arrays))
         return backend.contiguous(found if part is None else found[part])
 
@@ -414,14 +414,16 @@ def _by_cusolver(name: str, part: int | None = None) -> Callable[..., Any]:
 
 
 @_own
-def solve(backend: Any, a: Any, b: Any, *, vector: bool = False) -> Any:
+def solve(backend: Any, a: Any, b: Any, *, vector: bool = False, transposed: bool = False, factors: Any = None) -> Any:
     if vector:
-        return solve(backend, a, b[:, None])[..., 0]
+        return solve(backend, a, b[:, None], transposed=transposed)[..., 0]
+    a = a.swapaxes(-1, -2) if transposed else a
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])  # CuPy takes batches of one shape
     a, b = (backend.xp.broadcast_to(x, batch + x.shape[-2:]) for x in (a, b))
     return _by_cusolver("solve")(backend, a, b)
 
 
+TABLE["inverse"] = _by_cusolver("inv")
 TABLE["cholesky"] = _by_cusolver("cholesky")
 TABLE["det"] = _by_cusolver("det")
 TABLE["detsign"] = _by_cusolver("slogdet", 0)
