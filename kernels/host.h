@@ -12,17 +12,20 @@ struct gg_kernel {
 };
 
 struct gg_call {
-    const int64* shape;    // of the iteration
+    const int64* shape;  // of the iteration
     int64 dims;
-    int64 accumulate;      // bit n: output n is added to what is there
-    int64 part, parts;     // which part of the work, of how many; part == parts brings partial sums together
-    void* partial;         // where partial sums are kept between parts
-    int64 groups, bytes;   // answers to part == -1: how far the work can be divided, and the size of `partial`
-    int64 item;            // of many calls: whose arrays
+    int64 accumulate;    // bit n: output n is added to what is there
+    int64 threads;       // how many may share the work
+    int64 part, parts;   // of many calls that sum nothing: which part of the work this is, of how many
+    int64 item;          // of many calls: whose arrays
 };
 
-// Runs a kernel on arrays (NumPy's own objects): 0, or 1 if memory ran out.
-typedef int64 gg_driver(const gg_kernel*, void* const* arrays, const gg_scalar*, const gg_call*);
+struct gg_driver {
+    // Runs a kernel on arrays (NumPy's own objects): 0, or 1 if memory ran out.
+    int64 (*one)(const gg_kernel*, void* const* arrays, const gg_scalar*, const gg_call*);
+    // Runs it on many lists of arrays, `threads` calls at a time.
+    int64 (*many)(const gg_kernel*, void* const* arrays, const gg_scalar*, const gg_call*, int64 count, int64 threads);
+};
 
 #define GG_VISIBLE __attribute__((visibility("default")))
 #define GG_EXPORT extern "C" GG_VISIBLE

@@ -35,24 +35,22 @@ def kernel(program: Program) -> str:
             "",
             f"static const int32 types[] = {{{codes}}};",
             f"static const gg_kernel kernel = {{{inputs}, {outputs}, types, body}};",
-            "GG_VISIBLE gg_driver* gg_drive = nullptr;",
+            "GG_VISIBLE const gg_driver* gg_drive = nullptr;",
             f"GG_EXPORT int64 gg_run({', '.join([*parameters, 'const gg_call* call'])}) {{",
             f"    void* const arrays[] = {{{arrays}}};",
             f"    gg_scalar s[{max(1, len(program.scalar_types))}] = {{}};",
             *numbers,
-            "    return gg_drive(&kernel, arrays, s, call);",
+            "    return gg_drive->one(&kernel, arrays, s, call);",
             "}",
-            "GG_EXPORT int64 gg_run_many(void* const* arrays, const gg_scalar* s, const gg_call* calls, int64 count, int64* next) {",
-            "    for (int64 n; (n = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED)) < count;)",
-            f"        if (gg_drive(&kernel, arrays + calls[n].item * {inputs + outputs}, s, calls + n)) return 1;",
-            "    return 0;",
+            "GG_EXPORT int64 gg_run_many(void* const* arrays, const gg_scalar* s, const gg_call* calls, int64 count, int64 threads) {",
+            "    return gg_drive->many(&kernel, arrays, s, calls, count, threads);",
             "}",
             "",
         ]
     )
 
 
-DRIVER = ("layout.h", "sums.h", "host.cpp")
+DRIVER = ("layout.h", "sums.h", "pool.h", "host.cpp")
 
 
 def _member(number: Row) -> str:

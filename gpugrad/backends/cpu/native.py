@@ -1,7 +1,7 @@
 """Compiled plans: a program's C text, built by the system's compiler, run by the driver in `kernels/host.cpp`.
 
 A kernel takes NumPy's own array objects and reads their addresses, shapes and strides itself, so that a call costs
-about a microsecond. The GIL is dropped while it runs; large work is divided among threads.
+about a microsecond. The GIL is dropped once, while it runs; large work is divided among the driver's own threads.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import functools
 import math
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,10 @@ from ...plans.program import Program
 from .. import kernel_cache as cache
 from ..protocol import Output
 from . import compiler
-from .threads import share
 
-SHARED = 65536  # elements: less is not worth handing to other threads
-DRIVER_FLAGS = ("-O1", "-ftree-vectorize")  # its loops are plain: -O3 takes twice as long and gains little
-PARTS = 4  # per thread, so that a thread that is held up does not hold up the others
+SHARE = 300_000  # reads, operations and writes of elements: what is worth waking another thread for
+MANY = 65536  # elements of a part, of many calls
+DRIVER_FLAGS = ("-O1", "-ftree-vectorize", "-pthread")  # its loops are plain: -O3 takes twice as long and gains little
 ARRAYS = 128  # inputs, and outputs, that the driver has room for (MAX_ARRAYS)
 _SCALARS: dict[Any, Any] = {float: ctypes.c_double, int: ctypes.c_longlong, bool: ctypes.c_bool, None: ctypes.c_double}
 
@@ -42,11 +41,9 @@ class _Call(ctypes.Structure):
         ("shape", ctypes.c_void_p),
         ("dims", ctypes.c_longlong),
         ("accumulate", ctypes.c_longlong),
+        ("threads", ctypes.c_longlong),
         ("part", ctypes.c_longlong),
         ("parts", ctypes.c_longlong),
-        ("partial", ctypes.c_void_p),
-        ("groups", ctypes.c_longlong),
-        ("bytes", ctypes.c_longlong),
         ("item", ctypes.c_longlong),
     )
 
@@ -58,13 +55,17 @@ class _Scalar(ctypes.Union):
 
 
 class Kernel:
-    """A compiled program. entry: its function; it takes arrays, scalars, outputs and a `_Call`. many: for many calls."""
+    """A compiled program. entry: its function; it takes arrays, scalars, outputs and a `_Call`. many: for many calls.
 
-    __slots__ = ("__weakref__", "dtypes", "entry", "many", "text")
+    cost: what it does with each element: reads, operations and writes.
+    """
+
+    __slots__ = ("__weakref__", "cost", "dtypes", "entry", "many", "text")
 
     def __init__(self, program: Program) -> None:
         self.text = host.kernel(program)
         self.dtypes = (*program.input_dtypes, *program.dtypes)
+        self.cost = len(program.instructions) + len(self.dtypes)
         driver = _driver()
         library = compiler.load(host.complete(self.text))
         weakref.finalize(self, _ctypes.dlclose, library._handle).atexit = False  # plans come and go; so do kernels
@@ -79,7 +80,7 @@ class Kernel:
         ]
         self.many = library.gg_run_many
         self.many.restype = ctypes.c_longlong
-        self.many.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_longlong, ctypes.c_void_p]
+        self.many.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_longlong, ctypes.c_longlong]
 
 
 def compiled(program: Program) -> Kernel:
@@ -115,9 +116,7 @@ def _driver() -> int:
     library.gg_setup.restype = None
     library.gg_setup(object.__basicsize__)
     _libraries.append(library)
-    address = ctypes.cast(library.gg_drive, ctypes.c_void_p).value
-    assert address is not None
-    return address
+    return ctypes.addressof(ctypes.c_void_p.in_dll(library, "gg_drivers"))
 
 
 _libraries: list[ctypes.CDLL] = []
@@ -177,10 +176,7 @@ def run(kernel: Kernel, shape: Shape, arrays: Sequence[Any], scalars: Sequence[A
         call.shape = ctypes.addressof(extent)
         call.dims = len(shape)
         call.accumulate = accumulate
-        if config.threads > 1 and math.prod(shape) >= SHARED:
-            _run_shared(kernel, (*arrays, *scalars, *buffers), call, extent)
-            return
-        call.part, call.parts, call.partial = 0, 1, None
+        call.threads = min(config.threads, 1 + math.prod(shape) * kernel.cost // SHARE)
         if kernel.entry(*arrays, *scalars, *buffers, ctypes.addressof(call)):
             raise MemoryError("a compiled plan found no memory for its sums")
     finally:
@@ -194,39 +190,8 @@ def _check(kernel: Kernel, arrays: Sequence[Any]) -> None:
             raise errors.bad_array(f"{type(a).__name__} of {getattr(a, 'dtype', '')}", f"an array of {dtype}")
 
 
-def _run_shared(kernel: Kernel, arguments: tuple[Any, ...], call: _Call, extent: Any) -> None:
-    """The same, divided among threads. How the work may be divided follows from the shape alone."""
-    call.part, call.parts, call.partial = -1, 1, None
-    kernel.entry(*arguments, ctypes.addressof(call))
-    partial = np.empty(call.bytes + 64, np.uint8) if call.bytes else None
-    memory = None
-    if partial is not None:
-        memory = partial.ctypes.data
-        memory += -memory % 64
-    parts = min(call.groups, PARTS * config.threads)
-    fields = (call.shape, call.dims, call.accumulate)
-    failed: list[int] = []
-
-    def one(part: int, parts: int) -> None:
-        block = _Call(*fields, part, parts, memory)
-        if kernel.entry(*arguments, ctypes.addressof(block)):
-            failed.append(part)
-
-    def work(supply: Iterator[int], kept: Any = (partial, extent)) -> None:
-        for part in supply:
-            one(part, parts)
-
-    if parts > 1:
-        share(work, list(range(parts)), config.threads)
-        one(parts, parts)  # brings the sums together
-    else:
-        one(0, 1)
-    if failed:
-        raise MemoryError("a compiled plan found no memory for its sums")
-
-
 def run_many(kernel: Kernel, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
-    """Run a kernel that sums nothing over many (shape, arrays, outputs): each thread makes one call."""
+    """Run a kernel that sums nothing over many (shape, arrays, outputs)."""
     calls: list[_Call] = []
     arrays: list[int] = []
     extents: list[Any] = []
@@ -236,9 +201,9 @@ def run_many(kernel: Kernel, scalars: Sequence[Any], work: Sequence[tuple[Shape,
         arrays += map(id, given)
         extent = _shape(shape)
         extents.append(extent)
-        parts = max(1, math.prod(shape) // SHARED)
+        parts = max(1, math.prod(shape) // MANY)
         address = ctypes.addressof(extent)
-        calls += [_Call(address, len(shape), 0, part, parts, None, 0, 0, item) for part in range(parts)]
+        calls += [_Call(address, len(shape), 0, 1, part, parts, item) for part in range(parts)]
     block = (_Call * len(calls))(*calls)
     pointers = (ctypes.c_void_p * len(arrays))(*arrays)
     numbers = (_Scalar * max(1, len(scalars)))()
@@ -247,21 +212,9 @@ def run_many(kernel: Kernel, scalars: Sequence[Any], work: Sequence[tuple[Shape,
             numbers[n].number = x
         else:
             numbers[n].integer = x
-    drawn = ctypes.c_longlong(0)
-    fixed = (
-        ctypes.addressof(pointers),
-        ctypes.addressof(numbers),
-        ctypes.addressof(block),
-        len(calls),
-        ctypes.addressof(drawn),
-    )
-    failed: list[int] = []
-
-    def work_on(supply: Iterator[int], kept: Any = (work, block, pointers, numbers, drawn, extents)) -> None:
-        failed.extend(n for n in supply if kernel.many(*fixed))
-
-    share(work_on, list(range(min(config.threads, len(calls)))), config.threads)
-    if failed:
+    if kernel.many(
+        ctypes.addressof(pointers), ctypes.addressof(numbers), ctypes.addressof(block), len(calls), config.threads
+    ):
         raise MemoryError("a compiled plan found no memory for its tiles")
 
 
