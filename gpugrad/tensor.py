@@ -41,7 +41,7 @@ class Tensor(Methods, Protocols, Differentiable):
     """An array with a gradient: a name for a value on a device. Make one with `gg.tensor`.
 
     Calling an elementwise op on tensors computes nothing yet: it grows an expression that runs as one kernel when its
-    value is needed (printing, `numpy()`, `item()`, a reduction, a matrix product, `backward`).
+    value is needed (printing, `numpy()`, `item()`, an index, a matrix product, `backward`).
 
     >>> import gpugrad as gg
     >>> x = gg.tensor([1.0, 2.0], requires_grad=True)

@@ -7,7 +7,8 @@
 
 namespace {
 
-constexpr int64 PARTS = 4;  // of the work, for each thread
+constexpr int64 PARTS = 4;     // of the work, for each thread
+constexpr int64 BATCH = 8192;  // elements of the rows that are worked on at a time, if there is more than one
 
 struct Memory {  // scratch of a thread, kept from call to call
     char* bytes = nullptr;
@@ -22,7 +23,10 @@ struct Memory {  // scratch of a thread, kept from call to call
         return bytes;
     }
 };
-thread_local Memory scratch, slots;
+thread_local Memory scratch, slots, row_scratch;
+
+struct Run;
+bool whole_rows(Run& run, int64 from, int64 to);
 
 struct Run {
     const gg_kernel* kernel;
@@ -31,6 +35,8 @@ struct Run {
     Output outputs[MAX_ARRAYS];
     char* tiles[2 * MAX_ARRAYS];  // scratch of each array
     int64 elements, reducing;
+    int64 kept, length, rows, batch;  // of a kernel with steps: axes that are not reduced, elements of a row, rows, rows at a time
+    int64 order[MAX_DIMS];            // the axes as they are walked: those of a row come last
     int64 dims, size[MAX_DIMS];  // the iteration, axes merged that no sum tells apart
     bool across;                 // groups divide the second of these axes instead of the first
     int64 groups, bytes;
@@ -39,12 +45,23 @@ struct Run {
         kernel = k;
         scalars = s;
         elements = 1;
-        for (int64 d = 0; d < call.dims; ++d) elements *= call.shape[d];
+        length = 1;
+        kept = 0;
+        for (int64 d = 0; d < call.dims; ++d) {
+            elements *= call.shape[d];
+            if (!(call.reduced >> d & 1)) order[kept++] = d;
+        }
+        for (int64 d = 0, q = kept; d < call.dims; ++d) {
+            if (!(call.reduced >> d & 1)) continue;
+            order[q++] = d;
+            length *= call.shape[d];
+        }
         for (int64 n = 0; n < k->inputs; ++n) {
             const Array& a = *reinterpret_cast<const Array*>(static_cast<char*>(arrays[n]) + header);
             inputs[n].start(a.data, SIZES[k->types[n]]);
             const int64 lead = call.dims - a.nd;
-            for (int64 d = 0; d < call.dims; ++d) {
+            for (int64 q = 0; q < (is_row(n) ? kept : call.dims); ++q) {
+                const int64 d = order[q];
                 const bool along = d >= lead && a.shape[d - lead] != 1;
                 inputs[n].add(call.shape[d], along ? a.strides[d - lead] : 0);
             }
@@ -58,22 +75,28 @@ struct Run {
             output.floating = output.type >= FLOAT16;
             output.sums = false;
             output.out.start(a.data, SIZES[output.type]);
-            for (int64 d = 0; d < call.dims; ++d) {
+            for (int64 q = 0; q < (is_row(k->inputs + n) ? kept : call.dims); ++q) {
+                const int64 d = order[q];
                 output.out.add(a.shape[d], a.strides[d]);
                 if (a.shape[d] != call.shape[d]) output.sums = true;
             }
             reducing += output.sums;
         }
+        if (k->count) {
+            rows = elements / max(1, length);
+            batch = max(1, BATCH / max(1, length));
+        }
         if (reducing) {
             merge_axes(call, arrays);
             divide();
         } else {
-            groups = max(1, (elements + TILE - 1) / TILE);
+            groups = max(1, k->count ? (rows + batch - 1) / batch : (elements + TILE - 1) / TILE);
             bytes = 0;
         }
     }
+    bool is_row(int64 slot) const { return kernel->count && kernel->row[slot]; }
 
-    // Neighbouring axes become one unless some output is summed over one of them and not over the other.
+    // Neighbouring axes become one unless some output is summed over one of them and not over the other, or one belongs to a row.
     void merge_axes(const gg_call& call, void* const* arrays) {
         int64 axes[MAX_DIMS];
         dims = 0;
@@ -81,9 +104,10 @@ struct Run {
             const Array& a = *reinterpret_cast<const Array*>(static_cast<char*>(arrays[kernel->inputs + n]) + header);
             return a.shape[d] != call.shape[d];
         };
-        for (int64 d = 0; d < call.dims; ++d) {
+        for (int64 q = 0; q < call.dims; ++q) {
+            const int64 d = order[q];
             if (call.shape[d] == 1) continue;
-            bool same = dims > 0;
+            bool same = dims > 0 && !(call.reduced >> d & 1) == !(call.reduced >> axes[dims - 1] & 1);
             for (int64 n = 0; same && n < kernel->outputs; ++n) same = summed(n, axes[dims - 1]) == summed(n, d);
             if (same) {
                 size[dims - 1] *= call.shape[d];
@@ -112,12 +136,15 @@ struct Run {
             }
             output.shared = summed(n, axes[0]);
         }
-        across = dims > 1;
+        across = dims > 1 && !kernel->count;
         for (int64 n = 0; n < kernel->outputs; ++n) {
             const Output& output = outputs[n];
             if (output.sums) across = across && output.out.count > WIDE && summed(n, axes[0]) && !summed(n, axes[1]);
         }
     }
+
+    // The length of the axis that groups divide: a row is never divided.
+    int64 divided() const { return across ? size[1] : kernel->count && rows <= 1 ? 1 : dims ? size[0] : 1; }
 
     // How many groups, and the memory for the sums that they share.
     void divide() {
@@ -128,7 +155,7 @@ struct Run {
             if (across) output.shared = false;
             if (output.shared) shared += output.out.count;
         }
-        const int64 lead = across ? size[1] : dims == 1 ? (elements + TILE - 1) / TILE : size[0];
+        const int64 lead = dims == 1 && !kernel->count ? (elements + TILE - 1) / TILE : divided();
         groups = max(1, min(min(MAX_GROUPS, (elements + GROUP - 1) / GROUP), lead));
         if (shared) groups = max(1, min(groups, MAX_SLOTS / shared));
         bytes = 0;
@@ -136,7 +163,7 @@ struct Run {
             Output& output = outputs[n];
             if (!output.sums) continue;
             output.slots = output.out.count;
-            if (!output.shared && elements) output.slots = output.out.count / (across ? size[1] : size[0]) * ((lead + groups - 1) / groups + 1);
+            if (!output.shared && elements) output.slots = output.out.count / divided() * ((lead + groups - 1) / groups + 1);
             output.offset = bytes;
             if (output.shared) bytes += groups * output.slots * 16;
         }
@@ -214,6 +241,7 @@ struct Run {
         bool filled[MAX_ARRAYS];
         for (int64 k = 0; k < kernel->inputs; ++k) filled[k] = false;
         if (!reducing) {
+            if (kernel->count) return whole_rows(*this, first * batch, min(last * batch, rows));
             range(first * TILE, min(last * TILE, elements), filled);
             return true;
         }
@@ -222,15 +250,17 @@ struct Run {
             if (outputs[k].sums && !outputs[k].shared) own += outputs[k].slots * 16;
         char* mine = own ? slots.take((own + 63) / 64 * 64) : nullptr;
         if (own && !mine) return false;
-        for (int64 g = first; g < last; ++g) group(g, partial, mine, filled);
+        for (int64 g = first; g < last; ++g)
+            if (!group(g, partial, mine, filled)) return false;
         return true;
     }
 
-    void group(int64 g, char* partial, char* mine, bool* filled) {
+    bool group(int64 g, char* partial, char* mine, bool* filled) {
         int64 inner = 1;
         for (int64 d = across ? 2 : 1; d < dims; ++d) inner *= size[d];
-        int64 lead = across ? size[1] : dims ? size[0] : 1;
-        const bool tiled = dims <= 1;  // one axis is divided tile by tile
+        const int64 lead = divided();
+        const bool tiled = dims <= 1 && !kernel->count;  // one axis is divided tile by tile
+        if (kernel->count && rows <= 1) inner = elements;
         const int64 units = tiled ? (elements + TILE - 1) / TILE : lead;
         int64 from = units * g / groups, to = units * (g + 1) / groups;
         if (tiled) {
@@ -248,19 +278,23 @@ struct Run {
             output.group.clear(output.floating, output.slots);
             output.base = output.shared ? 0 : reached(output, from, inner);
         }
-        if (across)
+        if (kernel->count) {
+            if (!whole_rows(*this, from / length, to / length)) return false;
+        } else if (across) {
             for (int64 r = 0; r < size[0]; ++r) range(r * lead * inner + from, r * lead * inner + to, filled);
-        else
+        } else {
             range(from, to, filled);
+        }
         for (int64 k = 0; k < kernel->outputs; ++k) {
             Output& output = outputs[k];
             if (!output.sums || output.shared) continue;
             output.deliver(output.base, reached(output, to, inner) - output.base);
         }
+        return true;
     }
     // How many sums come before element `at` of the divided axis.
     int64 reached(const Output& output, int64 at, int64 inner) const {
-        return at / inner * (output.out.count / (across ? size[1] : size[0]));
+        return at / inner * (output.out.count / divided());
     }
 
     // The shared sums of all groups, added in their order.
@@ -291,77 +325,3 @@ struct Run {
 thread_local Run run;
 
 }  // namespace
-
-namespace {
-
-struct Shared {  // the work of one call, as the threads that share it see it
-    const gg_kernel* kernel;
-    void* const* arrays;
-    const gg_scalar* scalars;
-    const gg_call* call;
-    const Run* owner;
-    char* partial;
-    int64 parts, next, failed;
-};
-
-void take_parts(void* context) {
-    Shared& s = *static_cast<Shared*>(context);
-    bool prepared = &run == s.owner;
-    for (int64 part; (part = add(s.next, 1) - 1) < s.parts;) {
-        if (!prepared) run.prepare(s.kernel, s.arrays, s.scalars, *s.call);
-        prepared = true;
-        if (!run.work(run.groups * part / s.parts, run.groups * (part + 1) / s.parts, s.partial)) store(s.failed, int64(1));
-    }
-}
-
-int64 drive(const gg_kernel* kernel, void* const* arrays, const gg_scalar* scalars, const gg_call* call) {
-    run.prepare(kernel, arrays, scalars, *call);
-    if (run.elements == 0) {
-        run.nothing();
-        return 0;
-    }
-    if (call->parts > 1) return !run.work(run.groups * call->part / call->parts, run.groups * (call->part + 1) / call->parts, nullptr);
-    char* partial = nullptr;
-    if (run.bytes) {
-        partial = static_cast<char*>(aligned_alloc(64, (run.bytes + 63) / 64 * 64));
-        if (!partial) return 1;
-    }
-    // Several parts for each thread, so that one that is held up does not hold up the others.
-    Shared shared = {kernel, arrays, scalars, call, &run, partial, min(run.groups, call->threads > 1 ? PARTS * call->threads : 1), 0, 0};
-    share(take_parts, &shared, min(call->threads, shared.parts) - 1);
-    if (!shared.failed) run.finish(partial);
-    free(partial);
-    return shared.failed;
-}
-
-struct Many {
-    const gg_kernel* kernel;
-    void* const* arrays;
-    const gg_scalar* scalars;
-    const gg_call* calls;
-    int64 count, next, failed;
-};
-
-void take_calls(void* context) {
-    Many& m = *static_cast<Many*>(context);
-    for (int64 n; (n = add(m.next, 1) - 1) < m.count;)
-        if (drive(m.kernel, m.arrays + m.calls[n].item * (m.kernel->inputs + m.kernel->outputs), m.scalars, m.calls + n)) store(m.failed, int64(1));
-}
-
-int64 drive_many(
-    const gg_kernel* kernel, void* const* arrays, const gg_scalar* scalars, const gg_call* calls, int64 count, int64 threads
-) {
-    Many many = {kernel, arrays, scalars, calls, count, 0, 0};
-    share(take_calls, &many, min(threads, count) - 1);
-    return many.failed;
-}
-
-}  // namespace
-
-GG_VISIBLE extern const gg_driver gg_drivers = {drive, drive_many};
-
-// bytes: of a Python object before its own fields. Called once.
-GG_EXPORT void gg_setup(int64 bytes) {
-    header = bytes;
-    pthread_atfork(nullptr, nullptr, forget);
-}

@@ -5,16 +5,29 @@ union gg_scalar {  // the value of a Python number
     int64 integer;
 };
 
+typedef void gg_body(const char* const* in, const gg_scalar* scalars, char* const* out, int64 n);  // n: a multiple of 64
+
+struct gg_step {  // of a kernel that reduces
+    gg_body* body;          // nullptr: a reduction of the first input to the first output
+    int32 row, kind;        // row: it computes row values; kind of a reduction: SUM, MAX, MIN
+    const int32 *in, *out;  // slots
+    int32 inputs, outputs;
+};
+
 struct gg_kernel {
     int64 inputs, outputs;
-    const int32* types;  // of the inputs, then of the outputs: their place among the rows of gpugrad/base/dtypes.py
-    void (*body)(const char* const* in, const gg_scalar* scalars, char* const* out, int64 n);  // n: a multiple of 64
+    const int32* types;  // of the inputs, the outputs and the other slots: their place among the rows of gpugrad/base/dtypes.py
+    gg_body* body;       // nullptr: it has steps
+    int64 slots, count;  // all slots, those of inputs and outputs first; how many steps there are
+    const int32* row;    // which slots have one element for each row
+    const gg_step* steps;
 };
 
 struct gg_call {
     const int64* shape;  // of the iteration
     int64 dims;
     int64 accumulate;    // bit n: output n is added to what is there
+    int64 reduced;       // bit d: rows lie along axis d
     int64 threads;       // how many may share the work
     int64 part, parts;   // of many calls that sum nothing: which part of the work this is, of how many
     int64 item;          // of many calls: whose arrays

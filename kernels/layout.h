@@ -3,7 +3,7 @@
 // Before this comes what is made of the rows of gpugrad/base/dtypes.py: enum Type { BOOL, INT8, ... }, and SIZES of each.
 namespace {
 
-constexpr int64 TILE = 1024, LONG = 16, PAD = 64, MAX_DIMS = 64, MAX_ARRAYS = 128;
+constexpr int64 TILE = 1024, LONG = 16, PAD = 64, MAX_DIMS = 64, MAX_ARRAYS = 128, MAX_SLOTS_OF_ROWS = 512;
 
 int64 header;  // bytes of a Python object before its own fields
 
@@ -143,18 +143,21 @@ void scatter(const Layout& a, int64 at, int64 n, const char* from) {
 template <typename T> struct Plain {
     typedef T stored;
     static float64 sum(T x) { return static_cast<float64>(x); }
+    static T number(T x) { return x; }
     static T add(T a, T b) { return a + b; }
     static T from(float64 x) { return static_cast<T>(x); }
 };
 struct Half {
     typedef float16 stored;
     static float64 sum(float16 x) { return gg_load16(x); }
+    static float32 number(float16 x) { return gg_load16(x); }
     static float16 add(float16 a, float16 b) { return {gg_store_float16(gg_load16(a) + gg_load16(b))}; }
     static float16 from(float64 x) { return {gg_store_float16(gg_odd(x))}; }
 };
 struct Brain {
     typedef bfloat16 stored;
     static float64 sum(bfloat16 x) { return gg_load16(x); }
+    static float32 number(bfloat16 x) { return gg_load16(x); }
     static bfloat16 add(bfloat16 a, bfloat16 b) { return {gg_store_bfloat16(gg_load16(a) + gg_load16(b))}; }
     static bfloat16 from(float64 x) { return {gg_store_bfloat16(static_cast<float32>(x))}; }
 };

@@ -101,6 +101,18 @@ GG_DEVICE typename H::partial gg_across(typename H::partial p) {
     return p;
 }
 
+// The result of a row, for all of the threads along x that share it: those of one warp, or of the whole block.
+template <typename H>
+GG_DEVICE auto gg_of_row(typename H::partial p) -> decltype(H::last(p)) {
+    __shared__ decltype(H::last(p)) whole[256];
+    p = gg_across<H>(p);
+    if (threadIdx.x == 0) whole[threadIdx.y] = H::last(p);
+    __syncthreads();
+    const auto result = whole[threadIdx.y];
+    __syncthreads();  // before the next result uses the place
+    return result;
+}
+
 // The same for the threads along y of a block of 32 by 8, N results in each; the threads of the first row get the whole.
 template <typename H, int N>
 GG_DEVICE void gg_down_columns(typename H::partial* p) {

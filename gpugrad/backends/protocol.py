@@ -66,13 +66,19 @@ class Backend(Protocol):
     def call(self, op: StructuralOp, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
         """Run a structural op."""
 
-    def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output]) -> None:
+    def expect(
+        self, program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output], rows: tuple[int, ...]
+    ) -> None:
         """`run` will soon be called with arrays like these: a hint, to compile meanwhile."""
 
     def run(
-        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output]
-    ) -> None:
-        """Run a program over arrays that broadcast to `shape`, writing its results to `outputs`."""
+        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output],
+        rows: tuple[int, ...] = (),
+    ) -> None:  # fmt: skip
+        """Run a program over arrays that broadcast to `shape`, writing its results to `outputs`.
+
+        rows: the axes along which its reductions go. Row values, inputs and outputs, have these axes with length 1.
+        """
 
     def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
         """Run a program over many (shape, arrays, outputs), nothing being summed."""
@@ -100,4 +106,5 @@ class Backend(Protocol):
 
     dialect: str  # "c" or "cuda": what its kernels are written in
     ahead: bool  # whether it is worth calling `expect`
+    reduces: bool  # whether it runs programs that reduce: if not, a region ends at a reduction
     xp: Any  # the array module, for structural ops

@@ -6,7 +6,7 @@ import functools
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -71,6 +71,48 @@ def reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
     if keepdims:
         return tuple(1 if i in gone else n for i, n in enumerate(shape))
     return tuple(n for i, n in enumerate(shape) if i not in gone)
+
+
+class Rows(NamedTuple):
+    """The rows of an extent: its elements along some axes. kept: the shape of one number for each row, squeezed: without those axes."""
+
+    extent: Shape
+    axes: tuple[int, ...]
+    kept: Shape
+    squeezed: Shape
+
+    def aligned(self, shape: Shape) -> bool:
+        """Whether numbers of this shape, one for each row, broadcast to the extent as they should."""
+        return (1,) * (len(self.extent) - len(shape)) + shape == self.kept
+
+    def opened(self, shape: Shape, like: Shape) -> Shape:
+        """The shape of an array that broadcasts to row values of the shape `like`, kept or squeezed, as it broadcasts to the kept one."""
+        if len(like) == len(self.extent):
+            return shape
+        rest = iter((1,) * (len(like) - len(shape)) + shape)
+        return tuple([1 if a in self.axes else next(rest) for a in range(len(self.extent))])
+
+
+@_kept
+def rows_of(extent: Shape, axes: tuple[int, ...]) -> Rows:
+    """The rows that lie along some axes of an extent."""
+    return Rows(extent, axes, reduced(extent, axes, True), reduced(extent, axes, False))
+
+
+LONGEST = 65536  # elements of a row: more do not stay in the cache of a core
+
+
+@_kept
+def short_rows(extent: Shape, axes: tuple[int, ...]) -> Rows | None:
+    """The rows that lie along some axes, if a region may go on after they are reduced: they are short, and lie together in memory.
+
+    A matter of the shape alone: the same sum is made in the same order, whatever is computed together with it.
+    """
+    length, size = math.prod([extent[a] for a in axes]), math.prod(extent)
+    if length < 2 or length > LONGEST or not size:
+        return None
+    last = max(a for a, n in enumerate(extent) if n > 1)
+    return rows_of(extent, axes) if last in axes or size <= LONGEST else None
 
 
 def as_index(op: str, name: str, given: Any) -> int:

@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
-from ..base.dtypes import CODES, NAMED, NUMBERS, ROWS, Row
+from ..base.dtypes import CODES, NAMED, NUMBERS, ROWS, DType, Row
 from ..plans.program import Program
+from ..plans.stages import Reduce, steps_of
 from .body import body, folder, prelude
 
 
 def kernel(program: Program) -> str:
     """The kernel of a program for the CPU, without what it takes from the prelude: for reading."""
-    before, loop = body(program)
     inputs, outputs = len(program.sources), len(program.outputs)
     scalars = [(n, NUMBERS[t]) for n, t in enumerate(program.scalar_types) if t is not None]
-    stored = [NAMED[d.name].stored for d in program.input_dtypes]
-    pointers = [f"const {t}* i{n} = (const {t}*)in[{n}];" for n, t in enumerate(stored)]
-    pointers += [f"const {t.name} s{n} = s[{n}].{_member(t)};" for n, t in scalars]
-    pointers += [f"{d.name}* o{n} = ({d.name}*)out[{n}];" for n, d in enumerate(program.dtypes)]
     parameters = [f"void* i{n}" for n in range(inputs)]
     parameters += [f"{NUMBERS[t or float].name} s{n}" for n, t in enumerate(program.scalar_types)]
     parameters += [f"void* o{n}" for n in range(outputs)]
     arrays = ", ".join([*(f"i{n}" for n in range(inputs)), *(f"o{n}" for n in range(outputs))])
     numbers = [f"    s[{n}].{_member(t)} = s{n};" for n, t in scalars]
-    codes = ", ".join(str(CODES[d.name]) for d in (*program.input_dtypes, *program.dtypes))
     return "\n".join(
         [
-            "static void body(const char* const* in, const gg_scalar* s, char* const* out, int64 n) {",
-            *(f"    {line}" for line in (*pointers, *before)),
-            "    GG_EACH(j, n) {",
-            *(f"        {line}" for line in loop),
-            "    }",
-            "}",
-            "",
-            f"static const int32 types[] = {{{codes}}};",
-            f"static const gg_kernel kernel = {{{inputs}, {outputs}, types, body}};",
+            *(_in_steps(program) if program.rows == "mixed" else _in_one(program)),
             "GG_VISIBLE const gg_driver* gg_drive = nullptr;",
             f"GG_EXPORT int64 gg_run({', '.join([*parameters, 'const gg_call* call'])}) {{",
             f"    void* const arrays[] = {{{arrays}}};",
@@ -50,7 +38,62 @@ def kernel(program: Program) -> str:
     )
 
 
-DRIVER = ("layout.h", "sums.h", "pool.h", "host.cpp")
+def _body(program: Program, name: str) -> list[str]:
+    """A function that runs a program which does not reduce on one tile."""
+    before, loop = body(program)
+    scalars = [(n, NUMBERS[t]) for n, t in enumerate(program.scalar_types) if t is not None]
+    pointers = [f"const {NAMED[d.name].stored}* i{n} = (const {NAMED[d.name].stored}*)in[{n}];" for n, d in enumerate(program.input_dtypes)]  # fmt: skip
+    pointers += [f"const {t.name} s{n} = s[{n}].{_member(t)};" for n, t in scalars]
+    pointers += [f"{d.name}* o{n} = ({d.name}*)out[{n}];" for n, d in enumerate(program.dtypes)]
+    return [
+        f"static void {name}(const char* const* in, const gg_scalar* s, char* const* out, int64 n) {{",
+        *(f"    {line}" for line in (*pointers, *before)),
+        "    GG_EACH(j, n) {",
+        *(f"        {line}" for line in loop),
+        "    }",
+        "}",
+        "",
+    ]
+
+
+def _in_one(program: Program) -> list[str]:
+    return [
+        *_body(program, "body"),
+        f"static const int32 types[] = {{{_codes((*program.input_dtypes, *program.dtypes))}}};",
+        f"static const gg_kernel kernel = {{{len(program.sources)}, {len(program.outputs)}, types, body, 0, 0, nullptr, nullptr}};",
+    ]
+
+
+def _in_steps(program: Program) -> list[str]:
+    """The steps of a program that reduces, and the table of them."""
+    made = steps_of(program)
+    lines, table = [], []
+    for n, step in enumerate(made.steps):
+        if isinstance(step, Reduce):
+            lines.append(
+                f"static const int32 in{n}[] = {{{step.source}}}, out{n}[] = {{{step.target}}};  // {step.op.name}"
+            )
+            table.append(f"{{nullptr, 1, {KINDS[step.op.name]}, in{n}, out{n}, 1, 1}}")
+            continue
+        lines += _body(step.program, f"body{n}")
+        places = [", ".join(map(str, p)) for p in (step.inputs or (0,), step.outputs)]
+        lines.append(f"static const int32 in{n}[] = {{{places[0]}}}, out{n}[] = {{{places[1]}}};")
+        table.append(f"{{body{n}, {int(step.row)}, 0, in{n}, out{n}, {len(step.inputs)}, {len(step.outputs)}}}")
+    rows = ", ".join(str(int(s.row)) for s in made.slots)
+    return [
+        *lines,
+        f"static const int32 types[] = {{{_codes([s.dtype for s in made.slots])}}}, row[] = {{{rows}}};",
+        f"static const gg_step steps[] = {{{', '.join(table)}}};",
+        f"static const gg_kernel kernel = {{{len(program.sources)}, {len(program.outputs)}, types, nullptr, {len(made.slots)}, {len(table)}, row, steps}};",
+    ]  # fmt: skip
+
+
+def _codes(dtypes: Sequence[DType]) -> str:
+    return ", ".join(str(CODES[d.name]) for d in dtypes)
+
+
+KINDS = {"sum": 0, "max": 1, "min": 2}  # of reductions, as rows.cpp has them
+DRIVER = ("layout.h", "sums.h", "pool.h", "host.cpp", "rows.cpp", "drive.cpp")
 
 
 def _member(number: Row) -> str:

@@ -76,7 +76,7 @@ def scalars(program: Program) -> list[tuple[int, str]]:
     return [(n, NUMBERS[t].name) for n, t in enumerate(program.scalar_types) if t is not None]
 
 
-def _arguments(program: Program, wide: bool, pointers: Sequence[str], sizes: Sequence[str], axes: Sequence[str]) -> list[str]:  # fmt: skip
+def arguments(program: Program, wide: bool, pointers: Sequence[str], sizes: Sequence[str], axes: Sequence[str]) -> list[str]:  # fmt: skip
     """The structure that the kernel is given: every field before `axes` takes 8 bytes."""
     numbers = [f"{'int64' if t == 'bool' else t} s{n};" for n, t in scalars(program)]
     fields = [*pointers, *numbers, *(f"int64 {s};" for s in sizes), *(f"index {a};" for a in axes)]
@@ -90,16 +90,16 @@ def _arguments(program: Program, wide: bool, pointers: Sequence[str], sizes: Seq
     ]
 
 
-def _body(program: Program) -> list[str]:
-    """The statements of a program, over packs of N elements."""
+def body_function(program: Program, name: str = "body", whole: Program | None = None) -> list[str]:
+    """The statements of a program, over packs of N elements. whole: what it is a part of, whose numbers it reads."""
     before, loop = body(program)
     packs = [f"const gg_pack<{stored(d)}, N>& i{n}" for n, d in enumerate(program.input_dtypes)]
     packs += [f"gg_pack<{d.name}, N>& o{n}" for n, d in enumerate(program.dtypes)]
     numbers = [f"const {t} s{n} = {f'a.s{n} != 0' if t == 'bool' else f'a.s{n}'};" for n, t in scalars(program)]
-    given = "const arguments& a, " if numbers else ""
+    given = "const arguments& a, " if scalars(whole or program) else ""
     return [
         "template <int N>",
-        f"GG_DEVICE void body({given}{', '.join(packs)}) {{",
+        f"GG_DEVICE void {name}({given}{', '.join(packs)}) {{",
         *(f"    {line}" for line in (*numbers, *before)),
         "    #pragma unroll",
         "    for (int32 j = 0; j < N; ++j) {",
@@ -115,7 +115,7 @@ def _call(program: Program, width: int) -> str:
     return f"body<{width}>({', '.join([*(['a'] if scalars(program) else []), *packs])});"
 
 
-def _coordinates(of: str, axis: str, lengths: str, dims: int, lasts: Iterable[str]) -> list[str]:
+def coordinates(of: str, axis: str, lengths: str, dims: int, lasts: Iterable[str]) -> list[str]:
     """The coordinates of element number `of` along `dims` axes. lasts: how the last of them is used, as in `_offset`."""
     lines = []
     rest = f"static_cast<count>({of})"
@@ -132,7 +132,7 @@ def _coordinates(of: str, axis: str, lengths: str, dims: int, lasts: Iterable[st
     return lines
 
 
-def _offset(axis: str, steps: str, dims: int, last: str) -> str:
+def offset(axis: str, steps: str, dims: int, last: str) -> str:
     """Where an element is, from its coordinates. last: the step of the last axis, "1", "0", or "" for one of its own."""
     terms = [f"{axis}{d} * a.{steps}[{d}]" for d in range(dims - (last != ""))]
     if last == "1":
@@ -155,12 +155,12 @@ def elementwise(program: Program, layout: Layout) -> str:
     axes = [f"shape[{layout.dims}]"] if stepped else []
     axes += [f"steps_{name}[{layout.dims}]" for name in stepped]
     types = dict(zip((f"i{n}" for n in range(len(inputs))), map(stored, program.input_dtypes), strict=True))
-    lines = _arguments(program, layout.wide, [*inputs, *outputs], ["size"], axes) + _body(program)
+    lines = arguments(program, layout.wide, [*inputs, *outputs], ["size"], axes) + body_function(program)
 
     def element(width: int) -> list[str]:
         lasts = [_LAST[access[n]] for n in stepped]
-        found = _coordinates("at", "c", "shape", layout.dims, lasts) if stepped else []
-        found += [f"const index at_{n} = {_offset('c', f'steps_{n}', layout.dims, _LAST[access[n]])};" for n in stepped]
+        found = coordinates("at", "c", "shape", layout.dims, lasts) if stepped else []
+        found += [f"const index at_{n} = {offset('c', f'steps_{n}', layout.dims, _LAST[access[n]])};" for n in stepped]
         for n, t in types.items():
             if access[n] == "one":
                 value = f"gg_splat<{width}>(one_{n})"
@@ -192,10 +192,10 @@ def elementwise(program: Program, layout: Layout) -> str:
             "}",
         ]
     ones = [f"const {t} one_{n} = *a.{n};" for n, t in types.items() if access[n] == "one"]
-    return "\n".join([*lines, *_kernel(_called(program), ["const index size = a.size;", *ones, *loops])])
+    return "\n".join([*lines, *kernel_of(called(program), ["const index size = a.size;", *ones, *loops])])
 
 
-def _called(program: Program, what: str = "") -> str:
+def called(program: Program, what: str = "") -> str:
     """The name of a kernel, by which profilers list it: the first of its ops, and what is done with the result."""
     ops = list(dict.fromkeys(i.op.name for i in program.instructions))[:4] or ["copy"]
     return "_".join(["kernel", *ops, *([what] if what else [])])
@@ -207,14 +207,14 @@ def entries(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"__global__ void __launch_bounds__\(\d+\) (\w+)\(", text))
 
 
-def _kernel(name: str, lines: Sequence[str]) -> list[str]:
+def kernel_of(name: str, lines: Sequence[str]) -> list[str]:
     head = f'extern "C" __global__ void __launch_bounds__({THREADS}) {name}(const arguments a) {{'
     return [head, *(f"    {line}" for line in lines), "}", ""]
 
 
 def many(program: Program, width: int) -> str:
     """A kernel over many lists of contiguous arrays at once: a block takes a tile of the arrays that a table names."""
-    numbers = _arguments(program, True, ["const int64* tiles;", "const int64* lists;"], [], [])
+    numbers = arguments(program, True, ["const int64* tiles;", "const int64* lists;"], [], [])
     fields = len(program.sources) + len(program.outputs)
     lines = [
         "const int64* const tile = a.tiles + 2 * static_cast<int64>(blockIdx.x);",
@@ -250,7 +250,7 @@ def many(program: Program, width: int) -> str:
             *(f"    {line}" for line in element(1)),
             "}",
         ]
-    return "\n".join([*numbers, *_body(program), *_kernel(_called(program, "many"), lines)])
+    return "\n".join([*numbers, *body_function(program), *kernel_of(called(program, "many"), lines)])
 
 
 # ---------------------------------------------------------------------------------------------------- reductions
@@ -269,9 +269,11 @@ def reduction(program: Program, layout: Reduction) -> str:
     axes = [f"kept_shape[{layout.kept}]", f"reduced_shape[{layout.reduced}]"]
     axes += [f"{part}_{n}[{dims}]" for n in stepped for part, dims in (("kept", layout.kept), ("reduced", layout.reduced))]  # fmt: skip
     lines = [f"typedef {h}<{d.name}> how{k};" for k, (h, d) in enumerate(zip(layout.how, program.dtypes, strict=True))]
-    lines += _arguments(program, layout.wide, pointers, ["kept", "reduced", "chunk", "splits"], axes) + _body(program)
+    lines += arguments(program, layout.wide, pointers, ["kept", "reduced", "chunk", "splits"], axes) + body_function(
+        program
+    )
     outputs = range(len(layout.how))
-    called = _called(program, layout.how[0].removeprefix("gg_").removesuffix("_of"))
+    name = called(program, layout.how[0].removeprefix("gg_").removesuffix("_of"))
     common = [
         "const index tile = blockIdx.x / static_cast<count>(a.splits), split = blockIdx.x % static_cast<count>(a.splits);",
         "const index begin = split * static_cast<index>(a.chunk);",
@@ -280,20 +282,20 @@ def reduction(program: Program, layout: Reduction) -> str:
 
     def bases() -> list[str]:
         lasts = {n: "" if layout.over == "last" or layout.width == 1 else _LAST[access[n]] for n in stepped}
-        found = _coordinates("m", "k", "kept_shape", layout.kept, lasts.values()) if stepped else []
+        found = coordinates("m", "k", "kept_shape", layout.kept, lasts.values()) if stepped else []
         for n, last in lasts.items():
-            found.append(f"const index base_{n} = {_offset('k', f'kept_{n}', layout.kept, last)};")
+            found.append(f"const index base_{n} = {offset('k', f'kept_{n}', layout.kept, last)};")
         return found
 
     def loads(at: str, width: int, packed: bool) -> list[str]:
         """One or more elements at place `at` of the reduced axes. packed: as the accesses allow; else element by element."""
         lasts = {n: _LAST[access[n]] if packed and layout.over == "last" else "" for n in stepped}
-        found = _coordinates(at, "r", "reduced_shape", layout.reduced, lasts.values()) if stepped else []
+        found = coordinates(at, "r", "reduced_shape", layout.reduced, lasts.values()) if stepped else []
         for n, t in types.items():
             if access[n] == "one":
                 found.append(f"const gg_pack<{t}, {width}> {n} = gg_splat<{width}>(one_{n});")
                 continue
-            place = f"base_{n} + {_offset('r', f'reduced_{n}', layout.reduced, lasts[n])}"
+            place = f"base_{n} + {offset('r', f'reduced_{n}', layout.reduced, lasts[n])}"
             if packed and access[n] == "same":
                 found.append(f"const gg_pack<{t}, {width}> {n} = gg_splat<{width}>(a.{n}[{place}]);")
             else:
@@ -328,8 +330,8 @@ def reduction(program: Program, layout: Reduction) -> str:
             ]
         else:
             inner = single
-        lines += _kernel(
-            called,
+        lines += kernel_of(
+            name,
             [
                 *common,
                 "const index m = tile * static_cast<index>(blockDim.y) + threadIdx.y;",
@@ -349,8 +351,8 @@ def reduction(program: Program, layout: Reduction) -> str:
         )
     else:
         w = layout.width
-        lines += _kernel(
-            called,
+        lines += kernel_of(
+            name,
             [
                 *common,
                 f"const index m = {w} * (32 * tile + static_cast<index>(threadIdx.x));",
@@ -375,8 +377,8 @@ def reduction(program: Program, layout: Reduction) -> str:
             ],
         )
     if layout.split:
-        lines += _kernel(
-            f"{called}_finish",
+        lines += kernel_of(
+            f"{name}_finish",
             [
                 "const index m = static_cast<index>(blockIdx.x) * static_cast<index>(blockDim.y) + threadIdx.y;",
                 *(f"how{k}::partial p{k} = how{k}::none();" for k in outputs),

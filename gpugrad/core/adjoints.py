@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from ..base.dtypes import BOOL
 from ..base.index import is_basic, takes_all
 from ..ops import elementwise as ew
-from .nodes import Node
+from ..ops.structural import tangent
+from .nodes import Node, Structural
+from .value import filled
 from .variable import MaskedVariable, Variable
 
 
@@ -57,3 +61,20 @@ class Accumulator(Adjoint):
     def _loses(self, index: Any) -> bool:
         """Whether elements outside of an index must be marked as not having taken part."""
         return self.node.wants_masks and not (is_basic(index) and takes_all(index, self.node.shape))
+
+
+def structural_jvp(arithmetic: Any, node: Structural, arrived: Sequence[Adjoint | None]) -> Adjoint:
+    """The tangent of a structural op, and the mask moved in the same way."""
+    record = node.call(arithmetic)
+    value = tangent(node.op, [t.value if t is not None else None for t in arrived], record, node.params)
+    mask = None
+    if node.op.moves and any(t is None or t.mask is not None for t in arrived):
+        mask = tangent(node.op, [_taking(t) for t in arrived], record, node.params)
+    return Adjoint(value, mask)
+
+
+def _taking(t: Adjoint | None) -> Variable | None:
+    """The elements of an input that take part: those of its mask, all, or (None) none of them."""
+    if t is None:
+        return None
+    return t.mask if t.mask is not None else Variable(filled(t.value.shape, True, BOOL, t.value.device))

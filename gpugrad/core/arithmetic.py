@@ -1,8 +1,8 @@
-"""The two arithmetics of the passes over the tape: in place on arrays, and recorded on variables (create_graph).
+"""The arithmetic of the passes over the tape that works in place, on arrays; `recorded` has the other.
 
-The passes and the rules are written once. What differs is how contributions to a gradient are summed (the accumulators) and how the
-derivative plan of a region is run. In place, each contribution is stored (the first), added (to a buffer that the pass owns) or passed on
-as it is. Recorded, everything is an op on variables, and can itself be differentiated.
+The passes and the rules are written once, for two arithmetics. What differs is how contributions to a gradient are summed (the
+accumulators) and how the derivative plan of a region is run. In place, each contribution is stored (the first), added (to a buffer
+that the pass owns) or passed on as it is.
 """
 
 from __future__ import annotations
@@ -18,22 +18,16 @@ from ..base.config import config
 from ..base.counters import counters
 from ..base.dtypes import BOOL
 from ..base.shapes import DType, Shape, reduced, summed_axes
-from ..ops import elementwise as ew
-from ..ops.structural import collect, index_add, matmul, reshape, setitem, spread, sum_to, tangent
 from ..plans.plan import GradientPlan, TangentPlan
 from ..plans.program import Kind, identity
-from ..plans.symbols import Sym
 from . import checks
-from .adjoints import Accumulator, Adjoint
+from .adjoints import Accumulator, Adjoint, structural_jvp
 from .closing import close
 from .nodes import Leaf, Node, Region, Structural
 from .on_arrays import on_arrays
 from .ownership import may_overwrite
-from .replay import on_variables
-from .value import Value, filled, held
+from .value import Value, held
 from .variable import MaskedVariable, Variable
-
-# ------------------------------------------------------------------------------------------------------- in place
 
 
 class InPlaceAccumulator(Accumulator):
@@ -229,28 +223,31 @@ class InPlace:
             checks.check_borrowed(node.saved.values())
         first = arrived[0]
         upstream, mask, single = None, None, False
+        kept: Shape = extent if node.axes is None else reduced(extent, node.axes, True)
         if first is not None and len(arrived) == 1:
             upstream, mask = first.value, first.mask
             single = first.owned and node.axes is None and sum(plan.alias) == 1
             if node.axes is not None:
-                kept = reduced(extent, node.axes, True)
                 upstream = upstream.reshape(kept)
                 mask = mask.reshape(kept) if mask is not None else None
             ups: Sequence[Any] = (upstream,)
             taking: Sequence[Any] = (mask,)
         else:
-            ups = [None if a is None else a.value for a in arrived]
-            taking = [None if a is None else a.mask for a in arrived]
+            ups = [None if a is None else a.value.reshape(kept) for a in arrived]
+            taking = [None if a is None or a.mask is None else a.mask.reshape(kept) for a in arrived]
         sinks: list[Output] = []
-        copies: list[tuple[DType, Any, Output]] = []  # outputs that are the upstream gradient, or its mask, itself
+        copies: list[
+            tuple[DType, Shape, Any, Output]
+        ] = []  # outputs that are the upstream gradient, or its mask, itself
+        row = extent if node.rows is None else node.rows.kept
 
-        def write(buffer: Any, place: int | None, source: Any, add: bool = False) -> None:
+        def write(buffer: Any, place: int | None, source: Any, add: bool = False, whole: Shape = extent) -> None:
             over: tuple[int, ...] = ()
-            if buffer.shape != extent:
-                over = summed_axes(buffer.shape, extent)
-                buffer = buffer.reshape(reduced(extent, over, True))
+            if buffer.shape != whole:
+                over = summed_axes(buffer.shape, whole)
+                buffer = buffer.reshape(reduced(whole, over, True))
             if place is None:
-                copies.append((buffer.dtype, source, Output(buffer, over, add)))
+                copies.append((buffer.dtype, whole, source, Output(buffer, over, add)))
             else:
                 sinks.append(Output(buffer, over, add))
 
@@ -260,40 +257,51 @@ class InPlace:
             if plan.values[k] is None:
                 continue
             place, mask_place = plan.places[k]
-            if plan.alias[k] and node.shapes[n] == extent and type(to.node) is not Leaf:
+            opened = node.opened.get(n)
+            shape, whole = (node.shapes[n], extent) if opened is None else (opened, row)
+            if plan.alias[k] and shape == whole and type(to.node) is not Leaf:
                 passing = mask if plan.masks[k] is not None else None
-                if node.axes is not None:  # what is passed on must be repeated here; a plan does it by itself
-                    upstream = _repeated(backend, upstream, extent)
+                found: Any = upstream
+                if opened is not None:
+                    found = found.reshape(node.shapes[n])
+                    passing = None if passing is None else passing.reshape(node.shapes[n])
+                elif node.axes is not None:  # what is passed on must be repeated here; a plan does it by itself
+                    found = _repeated(backend, found, extent)
                     passing = None if passing is None else _repeated(backend, passing, extent)
-                passed.append((to, Adjoint(upstream, passing, single)))
+                passed.append((to, Adjoint(found, passing, single)))
                 continue
             buffer, add = to.buffer()
-            write(buffer, place, upstream, add)
+            write(buffer.reshape(shape), place, upstream, add, whole)
             new_mask = None
             if plan.masks[k] is not None:
                 new_mask = backend.empty(node.shapes[n], BOOL)
-                write(new_mask, mask_place, mask)
+                write(new_mask.reshape(shape), mask_place, mask, False, whole)
             written.append((to, buffer, new_mask, add))
         inside: list[tuple[Any, Any]] = []
-        for k, (_, receive) in enumerate(extra, len(asked)):
+        for k, (n, receive) in enumerate(extra, len(asked)):
             value = plan.values[k]
             if value is not None:
-                buffer = backend.empty(extent, value.dtype)
-                write(buffer, plan.places[k][0], upstream)
+                shape = node.shape_inside(n)
+                buffer = backend.empty(shape, value.dtype)
+                if shape == extent:
+                    write(buffer, plan.places[k][0], upstream)
+                else:
+                    write(buffer.reshape(row), plan.places[k][0], upstream, False, row)
                 inside.append((receive, buffer))
         if sinks:
             arrays = []
             for s in plan.program.sources:
                 kind, k = s.kind, s.index
                 if kind is Kind.INPUT:
-                    arrays.append(node.saved[k].array)
+                    a = node.saved[k].array
+                    arrays.append(a.reshape(node.opened[k]) if k in node.opened else a)
                 elif kind is Kind.UPSTREAM:
                     arrays.append(ups[k])
                 else:
-                    arrays.append(node.outputs[k] if kind is Kind.OUTPUT else taking[k])
-            backend.run(plan.program, extent, arrays, node.scalars, sinks)
-        for dtype, source, sink in copies:
-            backend.run(identity(dtype), extent, [source], (), [sink])
+                    arrays.append(node.outputs[k].reshape(kept) if kind is Kind.OUTPUT else taking[k])
+            backend.run(plan.program, extent, arrays, node.scalars, sinks, () if node.rows is None else node.rows.axes)
+        for dtype, whole, source, sink in copies:
+            backend.run(identity(dtype), whole, [source], (), [sink])
         for to, buffer, new_mask, add in written:  # only now has anything been computed
             to.wrote(buffer, new_mask, add)
         for to, c in passed:
@@ -308,18 +316,23 @@ class InPlace:
         """Run the tangent plan of a region: the tangents of its outputs."""
         backend = node.device.backend
         arrays: list[Any] = []
+        axes = node.axes or ()
+        kept = reduced(node.extent, axes, True)
         for source in plan.program.sources:
             kind, n = source.kind, source.index
             if kind is Kind.OUTPUT:
-                arrays.append(node.outputs[n])
-            elif kind is Kind.INPUT:
-                arrays.append(close(node.saved[n]))
-            else:
-                arrays.append(close((moving[n].value if kind is Kind.TANGENT else moving[n].mask)._value))
+                arrays.append(node.outputs[n].reshape(kept))
+                continue
+            v = (
+                node.saved[n]
+                if kind is Kind.INPUT
+                else (moving[n].value if kind is Kind.TANGENT else moving[n].mask)._value
+            )
+            arrays.append(close(v).reshape(node.opened[n]) if n in node.opened else close(v))
         outputs = [backend.empty(node.shape, dtype) for dtype in plan.program.dtypes]
-        axes = node.axes or ()
-        sinks = [Output(a.reshape(reduced(node.extent, axes, True)), axes) for a in outputs]
-        backend.run(plan.program, node.extent, arrays, node.scalars, sinks)
+        sinks = [Output(a.reshape(kept), () if node.stored else axes) for a in outputs]
+        across = () if node.rows is None else node.rows.axes
+        backend.run(plan.program, node.extent, arrays, node.scalars, sinks, across)
         if config._debug:
             checks.check_gradients(node, outputs[: len(plan.values)], [t.value._value.array for t in moving.values()])
         made = iter([Variable(held(a, node.device, True)) for a in outputs])
@@ -328,145 +341,4 @@ class InPlace:
         return [None if v is None else Adjoint(v, m) for v, m in zip(values, masks, strict=True)]
 
     def structural_jvp(self, node: Structural, arrived: Sequence[Adjoint | None]) -> Adjoint:
-        return _structural_jvp(self, node, arrived)
-
-
-# ------------------------------------------------------------------------------------------------------- recorded
-
-
-class RecordedAccumulator(Accumulator):
-    """Sums variables. Masks are constants: they are not recorded."""
-
-    __slots__ = ()
-
-    def arrive(self, c: Adjoint) -> None:
-        if self.value is None:
-            self.value, self.mask = c.value, c.mask
-            return
-        both = self.mask is not None and c.mask is not None
-        self.mask = ew.logical_or(self.mask, c.mask) if both else None
-        self.value = self.value + c.value
-
-    def add(self, g: Any, apart: bool = False) -> None:
-        self.arrive(Adjoint(*self._parts(g)))
-
-    def add_at(self, index: Any, g: Any) -> None:
-        value, mask = self._parts(g)
-        node = self.node
-        zeros = Variable(filled(node.shape, 0, node.dtype, node.device))
-        if mask is None and self._loses(index):
-            mask = Variable(filled(value.shape, True, BOOL, node.device))
-        if mask is not None:
-            mask = index_add(Variable(filled(node.shape, False, BOOL, node.device)), mask, index=index)
-        self.arrive(Adjoint(index_add(zeros, value, index=index), mask))
-
-    def add_product(self, a: Variable, b: Variable) -> None:
-        self.arrive(Adjoint(matmul(a, b)))
-
-    def take_over(self, g: Any, zero_at: Any) -> None:
-        value, mask = self._parts(g)
-        node = self.node
-        if self._loses(zero_at):
-            whole = Variable(filled(node.shape, True, BOOL, node.device)) if mask is None else mask
-            mask = setitem(whole, np.zeros((), BOOL), index=zero_at)
-        self.arrive(Adjoint(setitem(value, np.zeros((), node.dtype), index=zero_at), mask))
-
-
-class Recorded:
-    """Gradients are variables, and every step is an op that can be differentiated again."""
-
-    recorded = True
-    accumulator = RecordedAccumulator
-
-    def in_slot(self, to: Accumulator) -> bool:
-        return False
-
-    def adjoint(self, g: Value, mask: Value | None) -> Adjoint:
-        return Adjoint(Variable(g), None if mask is None else Variable(mask))
-
-    def as_value(self, a: Adjoint, node: Node) -> Value:
-        value: Value = a.value._value
-        return value
-
-    def own(self, leaf: Leaf, a: Adjoint | None) -> Adjoint:
-        return Adjoint(Variable(filled(leaf.shape, 0, leaf.dtype, leaf.device))) if a is None else a
-
-    def on_arrays(self, g: Adjoint, node: Structural, receivers: Sequence[Any]) -> bool:
-        """What is recorded is computed with variables."""
-        return False
-
-    def upstream(self, g: Adjoint, moves: bool, node: Node) -> Any:
-        return g.value if g.mask is None or not moves else MaskedVariable(g.value, g.mask)
-
-    def variable(self, a: Value) -> Variable:
-        return Variable(a)
-
-    def output(self, node: Structural) -> Variable:
-        return Variable(held(node.output, node.device, requires_grad=True, node=node))
-
-    def region_vjp(
-        self,
-        node: Region,
-        plan: GradientPlan,
-        arrived: Sequence[Adjoint | None],
-        asked: Sequence[tuple[int, Any]],
-        extra: Sequence[tuple[int, Any]],
-    ) -> None:
-        """The symbols of the backward plan of a region, on variables."""
-        counters.backward += 1
-        seeds: dict[Sym, Variable] = {}
-        for k, s in plan.upstream.items():
-            a = arrived[k]
-            assert a is not None
-            seeds[s] = a.value if node.axes is None else spread(a.value, node.extent, node.axes)
-            if k in plan.upstream_masks:
-                seeds[plan.upstream_masks[k]] = a.mask if node.axes is None else spread(a.mask, node.extent, node.axes)
-        known = on_variables(node, [*plan.values, *plan.masks], seeds, plan.names, plan.nodes)
-        for k, (n, to) in enumerate(asked):
-            value, m = plan.values[k], plan.masks[k]
-            if value is not None:
-                shape = node.shapes[n]
-                to.arrive(Adjoint(sum_to(known[value], shape), sum_to(known[m], shape) if m is not None else None))
-        for k, (_, receive) in enumerate(extra, len(asked)):
-            value = plan.values[k]
-            if value is not None:
-                receive(known[value]._value)
-
-    def region_jvp(self, node: Region, plan: TangentPlan, moving: Mapping[int, Adjoint]) -> list[Adjoint | None]:
-        """The symbols of the tangent plan of a region, on variables: the tangents of its outputs."""
-        seeds = {s: moving[n].value for n, s in plan.tangents.items()}
-        seeds |= {s: m for n, s in plan.taking.items() if (m := moving[n].mask) is not None}
-        known = on_variables(node, [*plan.values, *plan.masks], seeds, plan.names, plan.nodes)
-
-        def whole(s: Sym | None) -> Variable | None:
-            if s is None:
-                return None
-            v: Variable = known[s]
-            return v if node.axes is None else reshape(collect(v, axes=node.axes, keepdims=True), shape=node.shape)
-
-        return [
-            None if v is None else Adjoint(whole(v), whole(m)) for v, m in zip(plan.values, plan.masks, strict=True)
-        ]
-
-    def structural_jvp(self, node: Structural, arrived: Sequence[Adjoint | None]) -> Adjoint:
-        return _structural_jvp(self, node, arrived)
-
-
-Arithmetic = InPlace | Recorded
-
-
-def _structural_jvp(arithmetic: Arithmetic, node: Structural, arrived: Sequence[Adjoint | None]) -> Adjoint:
-    """The tangent of a structural op, and the mask moved in the same way."""
-    record = node.call(arithmetic)
-    value = tangent(node.op, [t.value if t is not None else None for t in arrived], record, node.params)
-    mask = None
-    if node.op.moves and any(t is None or t.mask is not None for t in arrived):
-        mask = tangent(node.op, [_taking(t) for t in arrived], record, node.params)
-    return Adjoint(value, mask)
-
-
-def _taking(t: Adjoint | None) -> Variable | None:
-    """The elements of an input that take part: those of its mask, all, or (None) none of them."""
-    if t is None:
-        return None
-    return t.mask if t.mask is not None else Variable(filled(t.value.shape, True, BOOL, t.value.device))
+        return structural_jvp(self, node, arrived)

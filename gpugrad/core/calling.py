@@ -1,4 +1,4 @@
-"""Calling ops on values: an elementwise op grows an expression, a structural op runs at once."""
+"""Calling ops on values: an elementwise op, and a reduction of short rows, grows an expression; a structural op runs at once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from ..base import errors
 from ..base.config import config
 from ..base.counters import counters
 from ..base.modes import grad_mode
+from ..base.shapes import Shape, short_rows
 from ..ops.op import Op
-from ..ops.structural import StructuralOp, collect, setitem
+from ..ops.reduction import Reduction, largest, smallest, total
+from ..ops.structural import StructuralOp, collect, getitem, reduce_max, reduce_min, reshape, setitem
 from . import checks
 from .closing import close, reduce_sum
-from .growing import grow
+from .growing import grow, grow_reduction, relabelled
 from .nodes import Structural
 from .ownership import may_overwrite
 from .value import Value, constant, held
@@ -24,9 +26,49 @@ def call(op: Op | StructuralOp, args: Sequence[Any], params: dict[str, Any]) -> 
     if type(op) is Op:
         return grow(op, tuple(args))
     assert isinstance(op, StructuralOp)
-    if op is collect:
-        return reduce_sum(args[0], **params)
+    reduction = _REDUCTIONS.get(op)
+    if reduction is not None:
+        (a,) = args
+        if type(a.shape) is not tuple:
+            raise errors.placeholder_read()
+        rows = short_rows(a.shape, params["axes"]) if a.device.backend.reduces else None
+        if rows is not None:
+            return grow_reduction(reduction, a, rows, params["keepdims"])
+        if op is collect:
+            return reduce_sum(a, **params)
+    shape = _another_shape(op, args[0], params)
+    if shape is not None:
+        found = relabelled(args[0], shape)
+        if found is not None:
+            return found
     return _run(op, args, params)
+
+
+def _another_shape(op: StructuralOp, a: Value, params: dict[str, Any]) -> Shape | None:
+    """The shape of a pending row value under a reshape, or an index that only adds axes; None for anything else."""
+    if a.op is None or a.rows is None or (op is not reshape and op is not getitem):
+        return None
+    if op is reshape:
+        shape: Shape = params["shape"]
+        return shape
+    index = params["index"]
+    given = index if type(index) is tuple else (index,)
+    if any(i is not None and i is not Ellipsis and not (type(i) is slice and i == slice(None)) for i in given):
+        return None
+    left, found = list(a.shape), []
+    for n, i in enumerate(given):
+        if i is None:
+            found.append(1)
+        elif i is Ellipsis:
+            rest = sum([j is not None for j in given[n + 1 :]])
+            found += left[: len(left) - rest]
+            left = left[len(left) - rest :]
+        else:
+            found.append(left.pop(0))
+    return (*found, *left)
+
+
+_REDUCTIONS: dict[StructuralOp, Reduction] = {collect: total, reduce_max: largest, reduce_min: smallest}
 
 
 def _run(op: StructuralOp, values: Sequence[Value], params: dict[str, Any]) -> Value:

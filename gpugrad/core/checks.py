@@ -12,6 +12,7 @@ import numpy as np
 from ..base import errors
 from ..base.frames import user_line
 from ..ops.op import evaluate
+from ..ops.reduction import Reduction
 
 _borrowed: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
@@ -59,11 +60,16 @@ def check_region(found: Any, results: Sequence[Any]) -> None:
     for v in found.nodes:
         args = [known.get(a, a) for a in v.args]
         with np.errstate(all="ignore"):
-            known[v] = out = evaluate(v.op, args)
+            if type(v.op) is Reduction:
+                combine = np.logical_or if v.dtype.kind == "b" else v.op.combine
+                out = combine.reduce(args[0], axis=v.rows.axes).reshape(v.shape)
+            else:
+                out = evaluate(v.op, args)
+            known[v] = out
             made = _bad(np.asarray(out))
             for a in args:
                 if isinstance(a, np.ndarray):
-                    made = made & ~_bad(a)
+                    made = made & ~(_bad(a).any() if type(v.op) is Reduction else _bad(a))
         if made.any():
             raise errors.not_finite(v.op.name, v.line, _what(np.asarray(out)[made]))
 

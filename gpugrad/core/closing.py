@@ -19,7 +19,7 @@ from ..plans.plan import plans
 from . import checks
 from .nodes import Leaf, Part, Region, usual_backward
 from .structure import members, structure
-from .value import Value
+from .value import Value, is_row
 
 LOCK = threading.RLock()  # covers closing (two threads that read one tensor compute it once) and adding to leaves
 survive_fork(LOCK)  # registered after the locks that are taken inside it, and so taken before them
@@ -58,7 +58,7 @@ def close_together(values: Sequence[Value]) -> None:
         groups: dict[Any, list[Value]] = {}
         for v in values:
             if v.array is None:
-                groups.setdefault((v.shape, v.device, is_recorded(v)), []).append(v)
+                groups.setdefault((v.shape, v.device, is_recorded(v), v.rows), []).append(v)
         for group in groups.values():
             for part in _within_caps(list(dict.fromkeys(group))):
                 left = [v for v in part if v.array is None]  # an earlier part may have needed some
@@ -86,7 +86,7 @@ def _fits(values: list[Value]) -> bool:
 def reduce_sum(v: Value, axes: tuple[int, ...], keepdims: bool) -> Value:
     """The sum of a value over axes (logical or for booleans); a pending value becomes the map of the reduction."""
     with LOCK:
-        if v.absorbed is not None or v.node is not None:
+        if v.absorbed is not None or v.node is not None or is_row(v):
             close(v)
         return _close([v], axes, keepdims)
 
@@ -94,22 +94,26 @@ def reduce_sum(v: Value, axes: tuple[int, ...], keepdims: bool) -> Value:
 class _Job:
     """A region about to be computed: everything that can be done before anything has changed."""
 
-    __slots__ = ("arrays", "axes", "extent", "found", "outputs", "plan", "recorded", "sinks")
+    __slots__ = ("arrays", "axes", "extent", "found", "outputs", "plan", "recorded", "rows", "sinks")
 
     def __init__(self, roots: list[Value], axes: tuple[int, ...] | None, keepdims: bool) -> None:
         root = roots[0]
+        self.rows = rows = root.rows
+        row = is_row(root)
         self.found = found = structure(roots, close)
+        root = roots[0]
         self.plan = plans.get(found)
         self.axes = axes
-        self.extent = extent = root.shape
+        self.extent = extent = root.shape if rows is None else rows.extent
         if type(extent) is not tuple:  # that of a placeholder
             raise errors.placeholder_read()
         backend = root.device.backend
         if axes is None:
             self.outputs = roots
             self.recorded = is_recorded(root)
-            self.arrays = [backend.empty(extent, r.dtype) for r in roots]
-            self.sinks = [Output(a) for a in self.arrays]
+            self.arrays = [backend.empty(root.shape, r.dtype) for r in roots]
+            shape = rows.kept if rows is not None and row else root.shape
+            self.sinks = [Output(a.reshape(shape)) for a in self.arrays]
         else:
             self.recorded = root.requires_grad and grad_mode.enabled
             shape = reduced(extent, axes, keepdims)
@@ -129,17 +133,27 @@ class _Job:
             if (self.extent, self.axes) not in announced and len(announced) < ANNOUNCED:
                 announced.add((self.extent, self.axes))
                 self._expect_backward(backend)
-        backend.run(self.plan.forward, self.extent, self.inputs(), self.found.scalars, self.sinks)
+        backend.run(self.plan.forward, self.extent, self.inputs(), self.found.scalars, self.sinks, self._across())
+
+    def _across(self) -> tuple[int, ...]:
+        return () if self.rows is None else self.rows.axes
 
     def _expect_backward(self, backend: Backend) -> None:
         """Tell the backend what the usual pass will run, so that forward and backward are compiled at the same time."""
-        inputs = [a.array for a in self.found.inputs]
-        program, arrays, sinks = usual_backward(self.plan, self.extent, self.axes, inputs, self.arrays)
+        opened = self.found.opened
+        inputs = [a.array.reshape(opened.get(n, a.shape)) for n, a in enumerate(self.found.inputs)]
+        axes = self._across() if self.axes is None and self.sinks[0].buffer.shape != self.extent else self.axes
+        outputs = [s.buffer for s in self.sinks]
+        program, arrays, sinks = usual_backward(
+            self.plan, self.extent, axes, inputs, outputs, self.rows, self.axes is None
+        )
         if sinks:
-            backend.expect(program, self.extent, arrays, sinks)
+            backend.expect(program, self.extent, arrays, sinks, self._across())
 
     def inputs(self) -> list[Any]:
-        inputs = self.found.inputs
+        inputs, opened = self.found.inputs, self.found.opened
+        if opened:
+            return [inputs[n].array.reshape(opened.get(n, inputs[n].shape)) for n in self.plan.reads]
         return [inputs[n].array for n in self.plan.reads]
 
     def finish(self) -> Value:
@@ -148,7 +162,9 @@ class _Job:
         counters.forward += 1
         if config._debug:
             checks.check_region(found, self.arrays)
-        node = Region(outputs, self.arrays, self.plan, found, self.extent, self.axes) if self.recorded else None
+        node = (
+            Region(outputs, self.arrays, self.plan, found, self.extent, self.axes, self.rows) if self.recorded else None
+        )
         # A value with its array in place is computed, so that comes last.
         mark = weakref.ref(node) if node is not None else _FORGOTTEN
         single = len(outputs) == 1
@@ -171,6 +187,8 @@ class _Job:
 
 def _close(roots: list[Value], axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Value:
     job = _Job(roots, axes, keepdims)
+    if axes is None and roots[0].array is not None:
+        return roots[0]  # computed on the way to another
     job.run()
     return job.finish()
 

@@ -59,7 +59,7 @@ def apply_to_many(
     value: the value returned is then the old one, with new content. Nothing requires grad.
     """
     with LOCK:
-        found = structure(results, close)
+        found = structure(list(results), close)
         plan = plans.get(found)
         device = parameters[0].device
         backend = device.backend

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from ..base.modes import set_grad_enabled
 from .adjoints import Adjoint
-from .arithmetic import InPlace, Recorded
+from .arithmetic import InPlace
 from .closing import close
 from .nodes import Node, check_not_freed, check_nothing_lost, reachable
+from .recorded import Recorded
 from .value import Value
 from .variable import Variable
 

@@ -17,12 +17,13 @@ from ..base.config import HEAVY_BYTES, MAX_HEAVY_INPUTS, MAX_INPUTS, config
 from ..base.counters import counters
 from ..base.frames import user_line
 from ..base.modes import grad_mode, scope
-from ..base.shapes import DType, Shape, broadcast
+from ..base.shapes import DType, Rows, Shape, broadcast
 from ..ops.op import Op, cast
+from ..ops.reduction import Reduction, relabel
 from .closing import close, close_together
 from .ownership import references
 from .structure import members
-from .value import Value
+from .value import Value, is_row
 
 FEW = 8  # ops of an expression that need no counting: even if all of them take three inputs, a region may hold them
 _sequence = itertools.count()  # numbers every op called
@@ -79,6 +80,7 @@ def grow(op: Op, args: tuple[Any, ...]) -> Value:
     device: Any = None
     grad = False
     e: Expression | None = None
+    rows: Rows | None = None
     few = 1
     for a in args:
         if type(a) is Value:
@@ -93,6 +95,8 @@ def grow(op: Op, args: tuple[Any, ...]) -> Value:
             if a.requires_grad:
                 grad = True
             if a.op is not None:
+                if a.rows is not None:
+                    rows = a.rows
                 other = a.expression
                 if type(other) is int:
                     few += other
@@ -100,10 +104,12 @@ def grow(op: Op, args: tuple[Any, ...]) -> Value:
                     e = other
                 else:
                     e = _joined(e, other)
-    if not plain:  # operands that are converted, or computed, are others
+    if not plain or rows is not None:  # operands that are converted, or computed, are others
         if op.alone and device.backend.dialect != "c":
             raise errors.no_text(op.name, device)
-        args = tuple([_operand(a, d, shape) for a, d in zip(args, inputs, strict=True)])
+        if rows is not None:
+            rows = _meeting(rows, args, shape)
+        args = tuple([_operand(a, d, shape, rows) for a, d in zip(args, inputs, strict=True)])
         e, few = Expression(0, set(), 0) if op.alone else None, 1
         for a in args:
             if type(a) is Value and a.op is not None:
@@ -114,24 +120,79 @@ def grow(op: Op, args: tuple[Any, ...]) -> Value:
                     few += a.expression
                 else:
                     e = _joined(e, a.expression)
+        if op.alone:
+            rows = None
     recorded = grad and carries and (not grad_mode.scopes or grad_mode.enabled)
     v = Value(None, shape, output, device, recorded, None, True, op, args, next(_sequence))
+    v.rows = rows
     counters.ops += 1
     if config._noting:
         _note(v)
     if e is None and few <= FEW and few < config._fuse:
         v.expression = few
         return v
+    _count(v, e, few)
+    return v
+
+
+def grow_reduction(op: Reduction, a: Value, rows: Rows, keepdims: bool) -> Value:
+    """A new pending value: a value reduced along its rows, which have more than one element."""
+    if a.op is not None and a.rows is not None and (a.rows != rows or is_row(a)):  # other rows, or their values already
+        close(a)
+    return _made_of_one(op, a, rows, rows.kept if keepdims else rows.squeezed)
+
+
+def relabelled(a: Value, shape: Shape) -> Value | None:
+    """A pending row value under another shape; None if that is none that row values have."""
+    rows = a.rows
+    if rows is None or not is_row(a) or (shape != rows.kept and shape != rows.squeezed):
+        return None
+    return _made_of_one(relabel, a, rows, shape)
+
+
+def _made_of_one(op: Op, a: Value, rows: Rows, shape: Shape) -> Value:
+    recorded = a.requires_grad and grad_mode.enabled and a.dtype.kind != "b"
+    v = Value(None, shape, a.dtype, a.device, recorded, None, True, op, (a,), next(_sequence))
+    v.rows = rows
+    counters.ops += 1
+    if config._noting:
+        _note(v)
+    if a.op is None or type(a.expression) is int:
+        few = 1 if a.op is None else 1 + a.expression
+        if few <= FEW and few < config._fuse:
+            v.expression = few
+            return v
+        _count(v, None, few)
+    else:
+        _count(v, a.expression.root(), 1)
+    return v
+
+
+def _meeting(rows: Rows, args: tuple[Any, ...], shape: Shape) -> Rows | None:
+    """The rows of an op's result, of whose operands at least one has these; None if they do not fit together: then those are computed."""
+    held = [a for a in args if type(a) is Value and a.op is not None and a.rows is not None]
+    if shape == rows.extent:
+        fit = all(a.rows == rows and (a.shape == shape or rows.aligned(a.shape)) for a in held)
+    else:
+        fit = all(a.rows == rows and a.shape == shape for a in held)
+    if fit:
+        return rows
+    for a in held:
+        close(a)
+    return None
+
+
+def _count(v: Value, e: Expression | None, few: int) -> None:
+    """Count a new value among those that it was made of, and compute what has become too large."""
     if few > 1 or e is None:
-        e = _with_small_ones(e, args)
+        e = _with_small_ones(e, v.args)
     v.expression = e
     e.ops += 1
-    for a in args:
+    for a in v.args:
         if type(a) is Value and a.op is None:
             e.inputs.add(id(a))
     if e.ops > e.limit or len(e.inputs) > MAX_HEAVY_INPUTS or config._fuse == 1:
         _limit(v, e)
-    return v
 
 
 def _joined(e: Expression | None, other: Expression) -> Expression:
@@ -164,15 +225,17 @@ def _note(v: Value) -> None:
             Value.scoped = True
 
 
-def _operand(a: Any, dtype: DType, shape: Shape) -> Any:
-    """An operand as an op of this dtype and shape takes it."""
+def _operand(a: Any, dtype: DType, shape: Shape, rows: Rows | None) -> Any:
+    """An operand as an op of this dtype, shape and these rows takes it."""
     if type(a) is not Value:
         # A number has the kind of its op: 1 / 2 inside a partial must not become integer arithmetic.
         return fitting(a, dtype) if type(a) is int else a
     if a.dtype != dtype:
         a = grow(cast(dtype), (a,))
-    if a.array is None and a.shape != shape:
-        close(a)  # every op of a region has the region's shape
+    if a.array is None:  # every value of a region is full, or one of its row values
+        reduced = rows is not None and (a.rows is not None or shape != rows.extent)
+        if a.rows != rows if reduced else a.shape != shape:
+            close(a)
     return a
 
 

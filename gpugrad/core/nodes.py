@@ -1,9 +1,10 @@
 """The tape: its nodes, and the slots where gradients are kept.
 
 The tape is not a list: it is the nodes reachable from a value. Each is numbered when it is made, so that numbers are a
-topological order. There are three kinds: a `Leaf` (its gradient goes to a slot), a `Region` (elementwise ops, possibly summed at
-the end; with a `Part` for each of its outputs if there are several) and a `Structural` op. A node knows its derivative: `vjp` takes the gradient of its value to its targets, `jvp` the
-tangents of its targets to its value. Both are written once, for two arithmetics: on arrays, and on variables that are recorded.
+topological order. There are three kinds: a `Leaf` (its gradient goes to a slot), a `Region` (elementwise ops and reductions; with a
+`Part` for each of its outputs if there are several) and a `Structural` op. A node knows its derivative: `vjp` takes the gradient of its
+value to its targets, `jvp` the tangents of its targets to its value. Both are written once, for two arithmetics: on arrays, and on
+variables that are recorded.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from ..backends.protocol import ArraySpec, Output
 from ..base import errors
 from ..base.config import config
 from ..base.modes import scope
-from ..base.shapes import Shape, reduced, summed_axes
+from ..base.shapes import Rows, Shape, reduced, summed_axes
 from ..ops.structural import Call, StructuralOp, kept
 from ..plans.dag import Node as Result
 from ..plans.plan import GradientPlan, GradientRequest, Plan
 from ..plans.program import Kind, Program, Source
 from .ownership import spare_of
-from .value import Value, held
+from .value import Value, held, is_row
 
 _numbers = itertools.count()
 _BY_NUMBER = operator.attrgetter("number")
@@ -155,13 +156,15 @@ class Handed(Leaf):
 
 
 _NOTHING: dict[int, Any] = {}  # shared, and never written to
+_NO_SHAPES: dict[int, Shape] = {}
 
 
 class Region(Node):
     """A closed elementwise expression: one node, whatever number of ops it holds.
 
-    extent: the shape of its ops. axes: what the last one was summed over, None if it was not. scalars: the Python numbers.
-    shapes: of its inputs. wanted: the inputs that a gradient can flow to, aligned with `targets`. saved: the inputs that
+    extent: the shape of its ops. axes: what the last one was summed over, or reduced over if it is a row value, None if it is neither.
+    rows: the rows that it reduces, if any; row_shapes: the shapes of its row values, by the op; stored: whether its output is what the last op computed. scalars: the Python numbers.
+    shapes: of its inputs; opened: of those that are row values, by index, the shapes in which they broadcast. wanted: the inputs that a gradient can flow to, aligned with `targets`. saved: the inputs that
     backward reads. outputs: the buffers it wrote, None for one that backward does not read. parts: of a region with several outputs, weak
     references to their nodes. interior: weak references to the values of its ops. retained: the slots of those of which `retain_grad` was asked.
     For whoever looks at it, others: the inputs that backward knows nothing of, while somebody has them; labels, scopes: the names
@@ -169,8 +172,8 @@ class Region(Node):
     """
 
     __slots__ = (
-        "axes", "extent", "interior", "labels", "others", "outputs", "parts", "plan", "retained", "saved", "scalars",
-        "scopes", "shapes", "usual", "wanted",
+        "axes", "extent", "interior", "labels", "opened", "others", "outputs", "parts", "plan", "retained", "row_shapes", "rows", "saved", "scalars",
+        "scopes", "shapes", "stored", "usual", "wanted",
     )  # fmt: skip
     name = "region"
 
@@ -182,6 +185,7 @@ class Region(Node):
         found: Any,
         extent: Shape,
         axes: tuple[int, ...] | None,
+        rows: Rows | None = None,
     ) -> None:
         inputs = found.inputs
         wanted = plan.reached
@@ -189,7 +193,10 @@ class Region(Node):
         self.plan = plan
         self.scalars = found.scalars
         self.extent = extent
-        self.axes = axes
+        self.stored = axes is None
+        self.rows = rows
+        self.opened: dict[int, Shape] = found.opened
+        self.axes = rows.axes if rows is not None and axes is None and values[0].shape != extent else axes
         self.wanted = wanted
         self.shapes = [a.shape for a in inputs]
         self.usual = True  # no mask is asked of backward
@@ -197,7 +204,7 @@ class Region(Node):
             if t is not None and t.wants_masks:
                 self.usual = False
         self.wants_masks = not self.usual or plan.nonlinear
-        keep, reads, rest = plan.needs(wanted, axes is None)
+        keep, reads, rest = plan.needs(wanted, self.stored)
         self.saved = {n: inputs[n] for n in keep}
         self.others = {n: weakref.ref(inputs[n]) for n in rest} if rest else _NOTHING
         self.labels: dict[int, str] = _NOTHING
@@ -209,6 +216,7 @@ class Region(Node):
             self.scopes = {n: v.scope for n, v in enumerate(found.nodes) if hasattr(v, "scope")}
         self.outputs: list[Any] = [array if k in reads else None for k, array in enumerate(arrays)]
         self.interior = list(map(weakref.ref, found.nodes))
+        self.row_shapes = _NO_SHAPES if rows is None else {n: v.shape for n, v in enumerate(found.nodes) if is_row(v)}
         self.retained: dict[int, Slot] = {}
         self.parts: list[weakref.ref[Part]] = []
         if len(values) > 1:
@@ -224,7 +232,7 @@ class Region(Node):
                 asked.append((n, to))
         extra = into.interior(self)
         if self.usual and not extra and len(asked) == len(self.wanted) and type(g) is not list and g.mask is None:
-            into.arithmetic.region_vjp(self, self.plan.usual(self.axes is None), [g], asked, extra)
+            into.arithmetic.region_vjp(self, self.plan.usual(self.stored), [g], asked, extra)
             return
         arrived = g if type(g) is list else [g]
         request = GradientRequest(
@@ -232,20 +240,24 @@ class Region(Node):
             tuple([to.node.wants_masks for _, to in asked]),
             tuple([n for n, _ in extra]),
             tuple([None if a is None else a.mask is not None for a in arrived]),
-            self.axes is None,
+            self.stored,
         )
         into.arithmetic.region_vjp(self, self.plan.backward(request), arrived, asked, extra)
 
     def jvp(self, arrived: Sequence[Any], arithmetic: Any) -> Any:
         """The tangent of the output; of a region with several, a list."""
         moving = {n: t for n, t in zip(self.wanted, arrived, strict=True) if t is not None}
-        plan = self.plan.tangent(tuple((n, t.mask is not None) for n, t in moving.items()), self.axes is None)
+        plan = self.plan.tangent(tuple((n, t.mask is not None) for n, t in moving.items()), self.stored)
         if not any(plan.values):
             return None
         if plan.alias is not None and self.axes is None and self.shapes[plan.alias] == self.extent:
             return moving[plan.alias]
         found = arithmetic.region_jvp(self, plan, moving)
         return found if self.parts else found[0]
+
+    def shape_inside(self, n: int) -> Shape:
+        """The shape of an interior node."""
+        return self.row_shapes.get(n, self.extent)
 
     def output_node(self, k: int) -> Node | None:
         """The node of an output, while it is there."""
@@ -274,43 +286,69 @@ class Region(Node):
 
     def default_backward(self) -> GradientPlan:
         """The plan of the usual pass: every gradient, no masks."""
-        return self.plan.usual(self.axes is None)
+        return self.plan.usual(self.stored)
 
-    def kernels(self) -> list[tuple[Program, Shape, list[Any], list[Output]]]:
+    def kernels(self) -> list[tuple[Program, Shape, list[Any], list[Output], tuple[int, ...]]]:
         """What runs it forward, and backward in the usual pass, on arrays that are contiguous: for reading."""
-        inputs = [ArraySpec(s, a.dtype) for s, a in zip(self.shapes, self.plan.dag.inputs, strict=True)]
+        shapes = [self.opened.get(n, s) for n, s in enumerate(self.shapes)]
+        inputs = [ArraySpec(s, a.dtype) for s, a in zip(shapes, self.plan.dag.inputs, strict=True)]
         shape = self.extent if self.axes is None else reduced(self.extent, self.axes, True)
         outputs = [ArraySpec(shape, d) for d in self.plan.forward.dtypes]
         sources = [inputs[s.index] for s in self.plan.forward.sources]
-        program, arrays, sinks = usual_backward(self.plan, self.extent, self.axes, inputs, outputs)
+        program, arrays, sinks = usual_backward(
+            self.plan, self.extent, self.axes, inputs, outputs, self.rows, self.stored
+        )
         return [
-            (self.plan.forward, self.extent, sources, [Output(a, self.axes or ()) for a in outputs]),
-            (program, self.extent, arrays, sinks),
+            self._kernel(
+                self.plan.forward, sources, [Output(a, () if self.stored else self.axes or ()) for a in outputs]
+            ),
+            self._kernel(program, arrays, sinks),
         ]
+
+    def _kernel(
+        self, program: Program, arrays: list[Any], outputs: list[Output]
+    ) -> tuple[Program, Shape, list[Any], list[Output], tuple[int, ...]]:
+        if self.rows is None or not program.rows:
+            return program, self.extent, arrays, outputs, ()
+        if program.rows == "all":
+            return program, self.rows.kept, arrays, outputs, ()
+        whole = [self.rows.kept if row else self.extent for row in program.row_outputs]  # what is summed, is so after
+        return (
+            program,
+            self.extent,
+            arrays,
+            [Output(ArraySpec(s, d)) for s, d in zip(whole, program.dtypes, strict=True)],
+            self.rows.axes,
+        )
 
     def describe(self) -> str:
         """The ops of the region, for messages."""
-        names = [c.op.name for c in self.plan.dag.calls] + (["sum"] if self.axes is not None else [])
+        names = [c.op.name for c in self.plan.dag.calls] + ([] if self.stored else ["sum"])
         return f"a region of {len(names)} ops ({', '.join(names[:8])}{', ...' if len(names) > 8 else ''})"
 
 
 def usual_backward(
-    plan: Plan, extent: Shape, axes: tuple[int, ...] | None, inputs: Sequence[Any], outputs: Sequence[Any]
+    plan: Plan,
+    extent: Shape,
+    axes: tuple[int, ...] | None,
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    rows: Rows | None,
+    stored: bool,
 ) -> tuple[Program, list[Any], list[Output]]:
     """What the usual pass runs for a region: every gradient stored, no masks. inputs, outputs: arrays, or their `ArraySpec`."""
     kept_shape = extent if axes is None else reduced(extent, axes, True)
     count = len(outputs)
-    backward = plan.backward(
-        GradientRequest(plan.reached, (False,) * len(plan.reached), (), (False,) * count, axes is None)
-    )
+    backward = plan.backward(GradientRequest(plan.reached, (False,) * len(plan.reached), (), (False,) * count, stored))
     known: dict[Source, Any] = {Source(Kind.INPUT, n): a for n, a in enumerate(inputs)}
     known |= {Source(Kind.OUTPUT, k): a for k, a in enumerate(outputs)}
     known |= {Source(Kind.UPSTREAM, k): ArraySpec(kept_shape, a.dtype) for k, a in enumerate(outputs)}
     sinks = []
     for n, value, (place, _) in zip(plan.reached, backward.values, backward.places, strict=True):
         if value is not None and place is not None:
-            over = summed_axes(inputs[n].shape, extent) if inputs[n].shape != extent else ()
-            sinks.append(Output(ArraySpec(reduced(extent, over, True), inputs[n].dtype), over))
+            whole = rows.kept if rows is not None and plan.dag.inputs[n].row else extent
+            over = summed_axes(inputs[n].shape, whole) if inputs[n].shape != whole else ()
+            sinks.append(Output(ArraySpec(reduced(whole, over, True), inputs[n].dtype), over))
     return backward.program, [known[s] for s in backward.program.sources], sinks
 
 

@@ -12,9 +12,10 @@ from typing import Any
 from ..base import errors
 from ..base.modes import set_grad_enabled
 from .adjoints import Accumulator, Adjoint
-from .arithmetic import Arithmetic, InPlace, Recorded
+from .arithmetic import InPlace
 from .closing import LOCK, absorbing, close
 from .nodes import Leaf, Node, Part, Progress, Region, Slot, check_not_freed, check_nothing_lost, leaves_of, reachable
+from .recorded import Recorded
 from .value import Value
 from .variable import Variable
 
@@ -76,7 +77,7 @@ class Gradients:
     wanted: the gradients to give back; None: leaves keep what arrives, in their slots.
     """
 
-    def __init__(self, arithmetic: Arithmetic, wanted: Sequence[Wanted] | None) -> None:
+    def __init__(self, arithmetic: InPlace | Recorded, wanted: Sequence[Wanted] | None) -> None:
         self.arithmetic = arithmetic
         self.keeps = wanted is None
         self.wanted = list(wanted or ())
@@ -172,12 +173,19 @@ class Gradients:
         """The end of the way: into the slots of the leaves, or to whoever wants them."""
         for reached in self.slots:
             self.touch(reached)
-        for leaf, g in leaves:
+        # Found before any is delivered: two values that one name has had share a slot, and the gradient of one may be its buffer.
+        in_place = [
+            self.keeps
+            and g is not None
+            and leaf.slot is not None
+            and leaf.slot.value is not None
+            and leaf.slot.value.array is g.value
+            for leaf, g in leaves
+        ]
+        for (leaf, g), added in zip(leaves, in_place, strict=True):
             slot = leaf.slot
-            if slot is None:
+            if slot is None or added:
                 continue
-            if self.keeps and g is not None and slot.value is not None and slot.value.array is g.value:
-                continue  # it was added to in place
             own = self.arithmetic.own(leaf, g)
             if self.keeps:
                 slot.value = total(slot.value, self.arithmetic.as_value(own, leaf))

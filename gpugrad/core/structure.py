@@ -6,9 +6,11 @@ import itertools
 from collections.abc import Callable, Hashable, Sequence, Set
 from typing import Any
 
+from ..base.shapes import Shape
+from ..ops.reduction import Reduction, relabel
 from ..plans.dag import Array, Call, Dag, Input, Node, Ref, Scalar
 from .ownership import references
-from .value import Value
+from .value import Value, is_row
 
 
 class Structure:
@@ -16,9 +18,22 @@ class Structure:
 
     nodes: the pending values, operands first. inputs: the computed ones they read. scalars: the Python numbers.
     roots: for each output an index into nodes, or ~index into inputs: codes that only this class reads.
+    opened: of the inputs that have one number for each row, by index, the shape that broadcasts to the kept one.
     """
 
-    __slots__ = ("blocked", "codes", "index", "inputs", "key", "nodes", "private", "roots", "scalars")
+    __slots__ = (
+        "blocked",
+        "codes",
+        "index",
+        "inputs",
+        "key",
+        "nodes",
+        "opened",
+        "private",
+        "roots",
+        "row_index",
+        "scalars",
+    )
 
     def __init__(self, roots: Sequence[Value], private: Set[Value]) -> None:
         self.private = private
@@ -27,6 +42,8 @@ class Structure:
         self.inputs: list[Value] = []
         self.scalars: list[Any] = []
         self.index: dict[Value, int] = {}
+        self.row_index: dict[Value, int] = {}
+        self.opened: dict[int, Shape] = {}
         self.blocked: list[Value] = []
         self.roots = tuple(
             self.index[r] if r in self.index else self._visit(r) if r.op is not None else self._reach(r) for r in roots
@@ -34,7 +51,7 @@ class Structure:
         for a in self.inputs:
             self.codes.append(a.dtype)
             self.codes.append(a.requires_grad)
-        self.key: Hashable = (*self.codes, self.roots)
+        self.key: Hashable = (*self.codes, self.roots, *self.opened)
 
     def dag(self) -> Dag:
         """The same as data, for a plan to keep: made once per structure."""
@@ -42,14 +59,18 @@ class Structure:
         calls = []
         for v in self.nodes:
             assert v.op is not None
-            operands = [self._ref(self.index[a]) if type(a) is Value else Scalar(next(numbers)) for a in v.args]
+            operands = [self._ref(self._code(v, a)) if type(a) is Value else Scalar(next(numbers)) for a in v.args]
             calls.append(Call(v.op, tuple(operands), v.requires_grad))
         return Dag(
             tuple(calls),
-            tuple(Array(a.dtype, a.requires_grad) for a in self.inputs),
+            tuple(Array(a.dtype, a.requires_grad, n in self.opened) for n, a in enumerate(self.inputs)),
             tuple(map(type, self.scalars)),
             tuple(map(self._ref, self.roots)),
         )
+
+    def _code(self, v: Value, a: Value) -> int:
+        """The code of an operand: of an array that an op on row values reads, there may be one of its own."""
+        return self.row_index[a] if a in self.row_index and _reads_rows(v) else self.index[a]
 
     @staticmethod
     def _ref(code: int) -> Ref:
@@ -59,12 +80,13 @@ class Structure:
         index = self.index
         entry: list[Any] = [v.op, v.requires_grad]
         numbers: list[Any] = []
+        row = v.rows is not None and _reads_rows(v)
         for a in v.args:
             if type(a) is Value:
-                code = index.get(a)
+                code = self.row_index.get(a) if row and a.op is None else index.get(a)
                 if code is None:
                     fresh = a.op is not None and a.absorbed is None and a.node is None
-                    code = self._visit(a) if fresh else self._reach(a)
+                    code = self._visit(a) if fresh else self._reach(a, v if row else None)
                 entry.append(code)
             else:
                 entry.append(type(a))
@@ -75,18 +97,30 @@ class Structure:
         self.nodes.append(v)
         return code
 
-    def _reach(self, a: Value) -> int:
+    def _reach(self, a: Value, row: Value | None = None) -> int:
+        """A value that another region has computed, or that is given. row: the row value that is made of it."""
         if a.array is None and a.op is not None:  # a placeholder is an input
             if a.node is None and (a.absorbed is None or a in self.private):
                 return self._visit(a)
             self.blocked.append(a)
-        self.index[a] = code = ~len(self.inputs)
+        code = ~len(self.inputs)
+        if row is None:
+            self.index[a] = code
+        else:
+            assert row.rows is not None
+            self.row_index[a] = code
+            self.opened[~code] = row.rows.opened(a.shape, a.shape if row.op is relabel else row.shape)
         self.inputs.append(a)
         return code
 
 
-def structure(roots: Sequence[Value], close: Callable[[Value], Any]) -> Structure:
-    """Walk the pending values below `roots`, once.
+def _reads_rows(v: Value) -> bool:
+    """Whether what the op of a pending value reads has one number for each row."""
+    return is_row(v) and type(v.op) is not Reduction
+
+
+def structure(roots: list[Value], close: Callable[[Value], Any]) -> Structure:
+    """Walk the pending values below `roots`, once. Roots that are computed on the way to others are taken out of the list.
 
     A value inside that some region has already computed, or that is a leaf, is closed first, deepest first, unless
     nothing but these roots can reach it: so no node is ever computed by more than two regions.
@@ -101,6 +135,9 @@ def structure(roots: Sequence[Value], close: Callable[[Value], Any]) -> Structur
         del found  # what it holds would look like names to those who close below
         for a in blocked:
             close(a)
+        roots[1:] = [r for r in roots[1:] if r.op is not None]
+        if len(roots) > 1 and roots[0].op is None:
+            del roots[0]
         found = Structure(roots, frozenset())
     return found
 

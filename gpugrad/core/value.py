@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..base.shapes import DType, Shape
+from ..base.shapes import DType, Rows, Shape
 
 
 class Value:
@@ -17,13 +17,14 @@ class Value:
     absorbed: a weak reference to the node of the region that has computed it on the way to something else (None: not yet).
     number: ops are numbered as they are called. expression: how large the pending expression is that it belongs to (an Expression, or
     the number of its ops while there are few).
+    rows: of a pending value with a reduction in its expression, the rows that it reduces.
     line: where the user called the op, if that is noted. label: the name that the user gave it. scope: the path of the module
     that its op was called in. The last two are not there if there is none.
     """
 
     __slots__ = (
         "__weakref__", "absorbed", "args", "array", "device", "dtype", "expression", "label", "line", "node", "number", "op",
-        "owned", "requires_grad", "scope", "shape", "slot",
+        "owned", "requires_grad", "rows", "scope", "shape", "slot",
     )  # fmt: skip
 
     label: str
@@ -47,6 +48,7 @@ class Value:
         self.expression: Any = None
         self.absorbed: Any = None
         self.slot: Any = None
+        self.rows: Rows | None = None
         self.line = ""
 
     def release_operands(self) -> None:
@@ -54,6 +56,12 @@ class Value:
         self.op = None
         self.args = ()
         self.expression = None
+        self.rows = None
+
+
+def is_row(v: Value) -> bool:
+    """Whether a pending value has one number for each row of its region, and not one for each element."""
+    return v.rows is not None and v.shape != v.rows.extent
 
 
 def held(array: Any, device: Any, owned: bool = False, requires_grad: bool = False, node: Any = None) -> Value:

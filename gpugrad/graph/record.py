@@ -12,6 +12,7 @@ from ..base.shapes import DType, Shape
 from ..core import nodes as tape
 from ..core.value import Value, held
 from ..ops.op import Op
+from ..ops.reduction import Reduction, total
 from ..plans.dag import Input, Scalar
 from ..plans.dag import Node as Result
 from ..plans.symbols import symbols
@@ -21,11 +22,12 @@ Ref = weakref.ref[Value]
 
 
 class Step(NamedTuple):
-    """How an operation of a graph runs: an elementwise op, a call of a structural op, or the sum at the end of a region."""
+    """How an operation of a graph runs: an elementwise op, a call of a structural op, or a reduction of a region over axes."""
 
     op: Op | None = None
     call: tape.Structural | None = None
-    region: tape.Region | None = None
+    reduction: Reduction | None = None
+    axes: tuple[int, ...] = ()
 
 
 def nodes(value: Value, names: Mapping[str, Value]) -> list[Node]:
@@ -169,7 +171,7 @@ class _Recorder:
                 targets.get(n), ref, node.shapes[n], node.plan.dag.inputs[n].dtype, node.device, name
             )
         ends: dict[Any, tape.Node | None] = {}
-        if node.axes is None:
+        if node.stored:
             ends = {root: node.output_node(k) for k, root in enumerate(dag.roots)}
         numbers = iter(node.scalars)
         for n, (s, call) in enumerate(zip(nodes, dag.calls, strict=True)):
@@ -177,20 +179,25 @@ class _Recorder:
             end = ends.get(Result(n))
             name = (self.label(end) if end is not None else "") or node.labels.get(n, "")
             ref = node.interior[n]
-            like = node.extent, s.dtype, node.device
+            like = node.shape_inside(n), s.dtype, node.device
+            step = Step(call.op)
+            if isinstance(call.op, Reduction):
+                assert node.rows is not None
+                step = Step(reduction=call.op, axes=node.rows.axes)
             at[Result(n)] = self.operation(
                 call.op.name,
                 operands,
                 like,
                 number,
                 s.grad,
-                Step(call.op),
+                step,
                 name,
                 ref,
                 end,
                 node.scopes.get(n, ""),
             )
-        if node.axes is not None:
+        if not node.stored:
+            assert node.axes is not None
             like = node.shape, node.dtype, node.device
             self.operation(
                 "sum",
@@ -198,7 +205,7 @@ class _Recorder:
                 like,
                 number,
                 True,
-                Step(region=node),
+                Step(reduction=total, axes=node.axes),
                 label,
                 node.made,
                 node,

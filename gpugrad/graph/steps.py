@@ -14,16 +14,18 @@ import numpy as np
 from ..backends.devices import get_device
 from ..base.dtypes import BOOL
 from ..base.modes import no_grad
+from ..base.shapes import reduced
 from ..core.adjoints import Adjoint as Arrived
-from ..core.arithmetic import Recorded, RecordedAccumulator
 from ..core.closing import close
 from ..core.nodes import Structural
-from ..core.replay import evaluated
+from ..core.recorded import Recorded, RecordedAccumulator
+from ..core.replay import STRUCTURAL, evaluated
 from ..core.value import Value, filled, held
-from ..core.variable import Variable
+from ..core.variable import MaskedVariable, Variable
 from ..ops import elementwise as ew
 from ..ops.op import Op
-from ..ops.structural import broadcast_to, collect, reshape, spread, sum_to
+from ..ops.reduction import relabel
+from ..ops.structural import Call, broadcast_to, reshape, sum_to
 from ..plans.notation import expression
 from ..plans.symbols import Adjoint, Sym, reverse
 from .nodes import Node
@@ -55,13 +57,15 @@ def _computed(n: Node, known: Values) -> Variable | None:
         return None
     step = box.step
     v: Variable
-    if step.op is not None:
+    if step.op is relabel:
+        v = reshape(args[0], shape=n.shape)
+    elif step.op is not None:
         v = step.op(*args)
         v = v if v.shape == n.shape else broadcast_to(v, shape=n.shape)
     elif step.call is not None:
         v = step.call.op(*args, **step.call.params)
     else:
-        v = reshape(collect(args[0], axes=step.region.axes, keepdims=True), shape=n.shape)
+        v = reshape(STRUCTURAL[step.reduction](args[0], axes=step.axes, keepdims=True), shape=n.shape)
     close(v._value)
     return v
 
@@ -80,14 +84,15 @@ def pull(result: Node, which: int, arrived: Arrived, known: Values) -> Arrived |
     operand = box.operands[which]
     if not (isinstance(operand, Node) and operand.requires_grad and box.requires_grad):
         return None
-    if box.step.op is not None:
+    if box.step.op is relabel:
+        mask = reshape(arrived.mask, shape=operand.shape) if arrived.mask is not None else None
+        found: Arrived | None = Arrived(reshape(arrived.value, shape=operand.shape), mask)
+    elif box.step.op is not None:
         found = _through_op(box, result, which, arrived, known)
     elif box.step.call is not None:
         found = _through_call(box.step.call, which, arrived)
     else:
-        axes, extent = box.step.region.axes, box.step.region.extent
-        mask = spread(arrived.mask, extent, axes) if arrived.mask is not None else None
-        found = Arrived(spread(arrived.value, extent, axes), mask)
+        found = _through_reduction(box, result, operand, arrived, known)
     if found is None or found.value.shape == operand.shape:
         return found
     mask = sum_to(found.mask, operand.shape) if found.mask is not None else None
@@ -149,6 +154,33 @@ def _through_op(box: Node, result: Node, which: int, arrived: Arrived, known: Va
         numbers.append(a)
     found = evaluated([sent.value, sent.mask], have, numbers, box.shape, arrived.value.device)
     return Arrived(found[sent.value], found[sent.mask] if sent.mask is not None else None)
+
+
+class _Receiver:
+    """Takes what the rule of a reduction sends."""
+
+    def __init__(self) -> None:
+        self.sent: Arrived | None = None
+
+    def add(self, g: Any) -> None:
+        self.sent = Arrived(g.value, g.mask) if isinstance(g, MaskedVariable) else Arrived(g)
+
+    def add_where(self, chosen: Variable, g: Variable) -> None:
+        self.sent = Arrived(ew.where(chosen, g, 0), chosen)
+
+
+def _through_reduction(box: Node, result: Node, operand: Node, arrived: Arrived, known: Values) -> Arrived | None:
+    """By the rule of the structural op that does the same."""
+    op = STRUCTURAL[box.step.reduction]
+    kept = reduced(operand.shape, box.step.axes, True)
+    g: Any = reshape(arrived.value, shape=kept)
+    if arrived.mask is not None and op.moves:
+        g = MaskedVariable(g, reshape(arrived.mask, shape=kept))
+    y = known[result]
+    to = _Receiver()
+    call = Call((operand.shape,), (known[operand],), None if y is None else reshape(y, shape=kept))
+    op.rule(g, call, [to], axes=box.step.axes, keepdims=True)
+    return to.sent
 
 
 def _through_call(call: Structural, which: int, arrived: Arrived) -> Arrived | None:

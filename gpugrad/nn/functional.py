@@ -10,6 +10,7 @@ from .. import random
 from ..arguments import as_tensors
 from ..base import errors
 from ..base.shapes import is_16_bit, is_float
+from ..functions.creation import arange
 from ..functions.elementwise import where
 from ..functions.indexing import take_along_axis
 from ..functions.reductions import log_softmax, mean, sum, var
@@ -83,20 +84,21 @@ def nll_loss(log_probabilities: Any, target: Any, reduction: str = "mean") -> Te
     """
     p, t = as_tensors(log_probabilities, target)
     axis = 1 if p.ndim > 1 else 0
+    _check_classes("nll_loss", p, t, axis)
+    return _reduced(-squeeze(take_along_axis(p, expand_dims(t, axis), axis), axis), reduction)
+
+
+def _check_classes(name: str, p: Tensor, t: Tensor, axis: int) -> None:
+    """Raise unless there is one class for each row of log probabilities, and each is one of theirs."""
     if not p.shape or t.dtype.kind not in "iu":
-        raise errors.bad_type(
-            "nll_loss", f"needs log probabilities and integer classes, not {t.dtype} of shape {t.shape}."
-        )
+        raise errors.bad_type(name, f"needs log probabilities and integer classes, not {t.dtype} of shape {t.shape}.")
     if t.shape != (*p.shape[:axis], *p.shape[axis + 1 :]):
-        raise errors.bad_shape(
-            "nll_loss", f"classes of shape {t.shape} do not fit log probabilities of shape {p.shape}."
-        )
+        raise errors.bad_shape(name, f"classes of shape {t.shape} do not fit log probabilities of shape {p.shape}.")
     classes = t._host()
     if classes.size and not 0 <= classes.min() <= classes.max() < p.shape[axis]:
         raise IndexError(
-            f"nll_loss: classes must be from 0 to {p.shape[axis] - 1}, found {classes.min()} to {classes.max()}."
+            f"{name}: classes must be from 0 to {p.shape[axis] - 1}, found {classes.min()} to {classes.max()}."
         )
-    return _reduced(-squeeze(take_along_axis(p, expand_dims(t, axis), axis), axis), reduction)
 
 
 def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
@@ -112,7 +114,12 @@ def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
     axis = 1 if x.ndim > 1 else 0
     log_p = log_softmax(x, axis)
     if not is_float(t.dtype):
-        return nll_loss(log_p, t, reduction)
+        _check_classes("cross_entropy", log_p, t, axis)
+        if axis != x.ndim - 1:
+            return nll_loss(log_p, t, reduction)
+        # The chosen one of each row as a sum with one term: so it is part of the kernel that has the row at hand.
+        classes = arange(x.shape[axis], dtype="int32", device=x.device)
+        return _reduced(-sum(where(expand_dims(t.astype("int32"), axis) == classes, log_p, 0), axis), reduction)
     if log_p.shape != t.shape:
         raise errors.bad_shape(
             "cross_entropy",

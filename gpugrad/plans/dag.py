@@ -48,10 +48,11 @@ class Call(NamedTuple):
 
 
 class Array(NamedTuple):
-    """What is known of an input: never its shape, its layout or its values."""
+    """What is known of an input: never its shape, its layout or its values. row: it has one element for each row."""
 
     dtype: DType
     requires_grad: bool
+    row: bool = False
 
 
 class Dag(NamedTuple):

@@ -31,6 +31,7 @@ class GradientPlan:
     __slots__ = (
         "_outputs",
         "_program",
+        "_rows",
         "_scalars",
         "alias",
         "masks",
@@ -47,17 +48,22 @@ class GradientPlan:
         graph = roots[0].graph
         self.nodes = nodes
         arrived = {k: masked for k, masked in enumerate(request.arrived) if masked is not None}
-        self.upstream = {k: graph.input(roots[k].dtype, True) for k in arrived}
-        self.upstream_masks = {k: graph.input(BOOL, False) for k, masked in arrived.items() if masked}
+        self.upstream = {k: graph.input(roots[k].dtype, True, bool(roots[k].row)) for k in arrived}
+        self.upstream_masks = {
+            k: graph.input(BOOL, False, bool(roots[k].row)) for k, masked in arrived.items() if masked
+        }
         wanted = [inputs[i] for i in request.inputs] + [nodes[i] for i in request.interior]
         seeds = {roots[k]: Adjoint(g, self.upstream_masks.get(k)) for k, g in self.upstream.items()}
         adjoints = reverse(seeds, wanted)
         found = [adjoints.get(w) for w in wanted]
-        self.values = [a.value if a is not None else None for a in found]
         masks = [*request.masks, *(False for _ in request.interior)]
-        self.masks = [a.mask if a is not None and keep else None for a, keep in zip(found, masks, strict=True)]
         single = len(roots) == 1
         self.alias = [single and a is not None and a.value is self.upstream[0] for a in found]
+        self.values = [None if a is None else _like(w, a.value) for w, a in zip(wanted, found, strict=True)]
+        self.masks = [
+            None if a is None or a.mask is None or not keep else _like(w, a.mask)
+            for w, a, keep in zip(wanted, found, masks, strict=True)
+        ]
         self.names = named(inputs)
         self.names |= {g: Source(Kind.UPSTREAM, k) for k, g in self.upstream.items()}
         self.names |= {m: Source(Kind.UPSTREAM_MASK, k) for k, m in self.upstream_masks.items()}
@@ -67,12 +73,14 @@ class GradientPlan:
         # An alias is passed on, not computed; whatever else is asked for becomes an output of the program, in places.
         self.places: list[tuple[int | None, int | None]] = []
         outputs: list[Sym] = []
-        for value, mask, alias in zip(self.values, self.masks, self.alias, strict=True):
+        self._rows: list[bool | None] = []
+        for w, value, mask, alias in zip(wanted, self.values, self.masks, self.alias, strict=True):
             place: list[int | None] = [None, None]
-            for k, s in enumerate((None if alias else value, mask)):
+            for k, s in enumerate((value, mask) if not alias else ()):
                 if s is not None and not (single and s is self.upstream_masks.get(0)):
                     place[k] = len(outputs)
                     outputs.append(s)
+                    self._rows.append(w.row)
             self.places.append((place[0], place[1]))
         self._outputs = outputs
         self._scalars = len(plan.dag.scalars)
@@ -81,7 +89,7 @@ class GradientPlan:
     @property
     def program(self) -> Program:
         if self._program is None:
-            self._program = lower(self._outputs, self.names, self._scalars)
+            self._program = lower(self._outputs, self.names, self._scalars, self._rows)
         return self._program
 
     def reads(self) -> set[Source]:
@@ -97,6 +105,11 @@ class GradientPlan:
         return {self.names[s] for s in seen if s in self.names}
 
 
+def _like(w: Sym, s: Sym) -> Sym:
+    """What has arrived at a symbol, with as many elements: a row value that arrives at a full one is repeated."""
+    return s.graph.full(s) if w.row is False else s
+
+
 class TangentPlan:
     """The tangents of a region's outputs, given those of some inputs: as symbols, and as a program.
 
@@ -105,17 +118,20 @@ class TangentPlan:
     input whose tangent it is, unchanged.
     """
 
-    __slots__ = ("_program", "_scalars", "alias", "masks", "names", "nodes", "taking", "tangents", "values")
+    __slots__ = ("_program", "_row", "_scalars", "alias", "masks", "names", "nodes", "taking", "tangents", "values")
 
     def __init__(self, plan: Plan, moving: tuple[tuple[int, bool], ...], stored: bool) -> None:
         nodes, inputs, roots = symbols(plan.dag)
         graph = roots[0].graph
         self.nodes = nodes
-        self.tangents = {n: graph.input(inputs[n].dtype, True) for n, _ in moving}
-        self.taking = {n: graph.input(BOOL, False) for n, masked in moving if masked}
+        self.tangents = {n: graph.input(inputs[n].dtype, True, bool(inputs[n].row)) for n, _ in moving}
+        self.taking = {n: graph.input(BOOL, False, bool(inputs[n].row)) for n, masked in moving if masked}
         found = forward(roots, {inputs[n]: Adjoint(t, self.taking.get(n)) for n, t in self.tangents.items()})
-        self.values = [a.value if a is not None else None for a in found]
-        self.masks = [a.mask if a is not None else None for a in found]
+        self.values = [_like(r, a.value) if a is not None else None for r, a in zip(roots, found, strict=True)]
+        self.masks = [
+            _like(r, a.mask) if a is not None and a.mask is not None else None
+            for r, a in zip(roots, found, strict=True)
+        ]
         self.names = named(inputs)
         self.names |= {t: Source(Kind.TANGENT, n) for n, t in self.tangents.items()}
         self.names |= {m: Source(Kind.MASK, n) for n, m in self.taking.items()}
@@ -124,6 +140,7 @@ class TangentPlan:
                 self.names.setdefault(root, Source(Kind.OUTPUT, k))
         single = self.values[0] if len(roots) == 1 else None
         self.alias = next((n for n, t in self.tangents.items() if t is single), None)
+        self._row = roots[0].row
         self._scalars = len(plan.dag.scalars)
         self._program: Program | None = None
 
@@ -132,7 +149,7 @@ class TangentPlan:
         """The tangents, then the masks, of those that there are."""
         if self._program is None:
             outputs = [s for s in (*self.values, *self.masks) if s is not None]
-            self._program = lower(outputs, self.names, self._scalars)
+            self._program = lower(outputs, self.names, self._scalars, [self._row] * len(outputs))
         return self._program
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..base.dtypes import DType
 from ..ops.op import Op
+from ..ops.reduction import Reduction
 from .dag import Input, Scalar
 from .symbols import Graph, Sym
 
@@ -79,11 +80,13 @@ class Program:
 
     sources, input_dtypes: what each input array is. scalar_types: the kind of each Python number, None if it is not read.
     outputs, dtypes: one operand per output, and the dtype it is stored in. Shapes are arguments: the inputs of a run
-    broadcast to one shape, which the outputs have, or are summed from.
+    broadcast to one shape, which the outputs have, or are summed from. row_inputs, row_outputs: those that have one element for each row.
     executables: what executors have made of the program, each under a key of its own; forgotten with the program.
     """
 
-    __slots__ = ("dtypes", "executables", "input_dtypes", "instructions", "outputs", "scalar_types", "sources")
+    __slots__ = (
+        "dtypes", "executables", "input_dtypes", "instructions", "outputs", "row_inputs", "row_outputs", "rows", "scalar_types", "sources",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -93,7 +96,12 @@ class Program:
         instructions: Sequence[Instruction],
         outputs: Sequence[Operand],
         dtypes: Sequence[DType],
+        row_inputs: Sequence[bool] = (),
+        row_outputs: Sequence[bool] = (),
     ) -> None:
+        self.row_inputs = tuple(row_inputs) or (False,) * len(sources)
+        self.row_outputs = tuple(row_outputs) or (False,) * len(outputs)
+        self.rows = _rows(instructions, self.row_inputs, self.row_outputs)
         self.sources = tuple(sources)
         self.input_dtypes = tuple(input_dtypes)
         self.scalar_types = tuple(scalar_types)
@@ -127,6 +135,8 @@ class Program:
             [Instruction(k, i.op, tuple(places.get(a, a) for a in i.args), i.dtype) for k, i in enumerate(kept)],
             [places.get(o, o) for o in (self.outputs[k] for k in which)],
             [self.dtypes[k] for k in which],
+            [self.row_inputs[n] for n in inputs],
+            [self.row_outputs[k] for k in which],
         )
         return part, inputs
 
@@ -139,6 +149,14 @@ class Program:
         return "\n".join(["program:", *lines, f"    return {', '.join(map(str, self.outputs))}"])
 
 
+def _rows(instructions: Sequence[Instruction], inputs: Sequence[bool], outputs: Sequence[bool]) -> str:
+    """How a program has to do with rows: "" if it has not, "all" if all of it has one element for each row, "mixed" if some has."""
+    if not any(outputs) and not any(type(i.op) is Reduction for i in instructions):
+        return ""  # what it reads of rows is repeated, as every input that broadcasts
+    whole = all(outputs) and all(inputs) and not any(type(i.op) is Reduction for i in instructions)
+    return "all" if whole else "mixed"
+
+
 class _Lowering:
     """Symbols on their way to a program. Equal operations are computed once."""
 
@@ -146,6 +164,7 @@ class _Lowering:
         self.names = names
         self.sources: list[Source] = []
         self.input_dtypes: list[DType] = []
+        self.row_inputs: list[bool] = []
         self.scalar_types: list[type | None] = [None] * scalars
         self.instructions: list[Instruction] = []
         self.known: dict[Sym, Operand] = {}
@@ -179,6 +198,7 @@ class _Lowering:
         if s in self.names:
             self.sources.append(self.names[s])
             self.input_dtypes.append(s.dtype)
+            self.row_inputs.append(bool(s.row))
             return Input(len(self.sources) - 1)
         if s.kind == "const":
             return Const(s.data)
@@ -194,12 +214,20 @@ class _Lowering:
         return self._computed[key]
 
 
-def lower(outputs: Sequence[Sym], names: Mapping[Sym, Source], scalars: int) -> Program:
-    """The program of some symbols. names: those that an array is given for. scalars: how many Python numbers are given."""
+def lower(
+    outputs: Sequence[Sym], names: Mapping[Sym, Source], scalars: int, rows: Sequence[bool | None] = ()
+) -> Program:
+    """The program of some symbols. names: those that an array is given for. scalars: how many Python numbers are given.
+
+    rows: the outputs that have one element for each row; if not given, those that are row values.
+    """
     made = _Lowering(names, scalars)
     operands = made.lower(outputs)
     dtypes = [np.dtype(s.dtype) for s in outputs]  # a mask may be one Python bool
-    return Program(made.sources, made.input_dtypes, made.scalar_types, made.instructions, operands, dtypes)
+    wanted = [bool(r) for r in rows or [s.row for s in outputs]]
+    return Program(
+        made.sources, made.input_dtypes, made.scalar_types, made.instructions, operands, dtypes, made.row_inputs, wanted
+    )
 
 
 def single(op: Op, dtypes: Sequence[DType]) -> Program:

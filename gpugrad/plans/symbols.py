@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.dtypes import BOOL, DType, computed
+from ..base.dtypes import BOOL, INT64, DType, computed
 from ..ops import elementwise as ew
 from ..ops.op import Masked, Op, cast
 from ..ops.operators import Operators
+from ..ops.reduction import Reduction, spread, total
 from .dag import Dag, Input, Node, Scalar
 
 
@@ -24,9 +25,10 @@ class Sym:
 
     kind: "input", "scalar", "const" or "op". data: a scalar's index, a constant's value.
     dtype: a NumPy dtype, or a Python type for scalars and constants. grad: False for what backward must not enter.
+    row: True for a row value, False for a full one, None for a number.
     """
 
-    __slots__ = ("args", "data", "dtype", "grad", "graph", "kind", "number", "op")
+    __slots__ = ("args", "data", "dtype", "grad", "graph", "kind", "number", "op", "row")
 
     def __init__(
         self, graph: Graph, kind: str, data: Any, dtype: Any, grad: bool, op: Op | None, args: tuple[Sym, ...]
@@ -38,6 +40,7 @@ class Sym:
         self.grad = grad
         self.op = op
         self.args = args
+        self.row = _row(op, args)
         self.number = len(graph.symbols)
         graph.symbols.append(self)
 
@@ -51,6 +54,20 @@ class Sym:
 
     def is_op(self, op: Op) -> bool:
         return self.op is op
+
+
+def _row(op: Op | None, args: tuple[Sym, ...]) -> bool | None:
+    """Whether the result of an op is a row value."""
+    if type(op) is Reduction:
+        return True
+    if op is spread:
+        return False
+    found = None
+    for a in args:
+        if a.row is False:
+            return False
+        found = found or a.row
+    return found
 
 
 class Local(Operators):
@@ -85,8 +102,20 @@ class Graph:
     def __init__(self) -> None:
         self.symbols: list[Sym] = []
 
-    def input(self, dtype: DType, grad: bool) -> Sym:
-        return Sym(self, "input", None, dtype, grad, None, ())
+    def input(self, dtype: DType, grad: bool, row: bool = False) -> Sym:
+        s = Sym(self, "input", None, dtype, grad, None, ())
+        s.row = row
+        return s
+
+    def reduced(self, op: Reduction, s: Sym) -> Sym:
+        """A full symbol reduced to a row value; a row value is repeated first. A mask that is a number, or a row value, stays what it is."""
+        if s.row is None or (s.row and s.dtype == BOOL):
+            return s
+        return Sym(self, "op", None, s.dtype, s.grad, op, (self.full(s),))
+
+    def full(self, s: Sym) -> Sym:
+        """A row value repeated along its rows; what is full, and a number, as it is."""
+        return Sym(self, "op", None, s.dtype, s.grad, spread, (s,)) if s.row else s
 
     def scalar(self, index: int, dtype: type) -> Sym:
         return Sym(self, "scalar", index, dtype, False, None, ())
@@ -197,7 +226,7 @@ class Symbols(NamedTuple):
 def symbols(dag: Dag) -> Symbols:
     """The symbols of a region, in a graph of their own, for a sweep to add to."""
     graph = Graph()
-    inputs = [graph.input(a.dtype, a.requires_grad) for a in dag.inputs]
+    inputs = [graph.input(a.dtype, a.requires_grad, a.row) for a in dag.inputs]
     nodes: list[Sym] = []
 
     def operand(a: Input | Node | Scalar) -> Sym:
@@ -264,6 +293,11 @@ class Adjoint:
     def to(self, dtype: DType) -> Adjoint:
         return Adjoint(self.value.graph.convert(self.value, dtype), self.mask)
 
+    def summed(self) -> Adjoint:
+        """What arrives at a row value that the elements of a row have used: the sum of it all; it takes part if any of them does."""
+        graph, mask = self.value.graph, self.mask
+        return Adjoint(graph.reduced(total, self.value), None if mask is None else graph.reduced(total, mask))
+
 
 def is_factor(partial: Any) -> bool:
     """Whether a partial multiplies by what may be infinite or NaN: not a number, and not a mask."""
@@ -290,15 +324,43 @@ def reverse(seeds: Mapping[Sym, Adjoint], wanted: Iterable[Sym]) -> dict[Sym, Ad
             found[s] = adjoint
         if s.kind != "op" or not s.grad:
             continue
-        for a, p in zip(s.args, graph.partials(s, s.dtype), strict=True):
+        for a, p in zip(s.args, _partials(s), strict=True):
             if not a.grad or a not in needed:
                 continue
-            contribution = adjoint.through(p, s.dtype)
+            contribution = p(adjoint) if callable(p) else adjoint.through(p, s.dtype)
             if contribution is None:
                 continue
             contribution = contribution.to(a.dtype)
+            if a.row and not s.row:
+                contribution = contribution.summed()
             adjoints[a] = adjoints[a].plus(contribution) if a in adjoints else contribution
     return found
+
+
+def _partials(s: Sym) -> list[Any]:
+    """The local gradients of the op that a symbol is the result of. Of a reduction, a function of what arrives."""
+    if type(s.op) is not Reduction:
+        return s.graph.partials(s, s.dtype)
+    if s.op is total:
+        return [lambda g: g]  # repeated along the row by whoever uses it
+    return [lambda g: _shared(s, g)]
+
+
+def _chosen(s: Sym) -> tuple[Sym, Sym]:
+    """The elements of a row that are its extreme, and how many there are. NaN is no one's equal: where the result is NaN, the NaNs share it."""
+    graph, x = s.graph, s.args[0]
+    both = graph.apply(ew.logical_and, (graph.apply(ew.isnan, (x,)), graph.apply(ew.isnan, (s,))))
+    chosen = graph.apply(ew.logical_or, (graph.apply(ew.equal, (x, s)), both))
+    return chosen, graph.reduced(total, graph.convert(chosen, INT64))  # a count is exact in every dtype
+
+
+def _shared(s: Sym, g: Adjoint) -> Adjoint:
+    """The gradient of an extreme, shared evenly by the elements that are it: no other took part."""
+    graph = s.graph
+    chosen, count = _chosen(s)
+    share = graph.convert(graph.apply(ew.divide, (g.value, count)), g.value.dtype)
+    mask = chosen if g.mask is None else graph.apply(ew.logical_and, (chosen, g.mask))
+    return Adjoint(graph.apply(ew.where, (mask, share, 0), g.value.dtype), mask)
 
 
 def forward(roots: Sequence[Sym], tangents: Mapping[Sym, Adjoint]) -> list[Adjoint | None]:
@@ -312,12 +374,26 @@ def forward(roots: Sequence[Sym], tangents: Mapping[Sym, Adjoint]) -> list[Adjoi
     for s in graph.symbols[: newest.number + 1]:
         if s in found or s.kind != "op" or not s.grad or not any(a in found for a in s.args):
             continue
+        if type(s.op) is Reduction:
+            found[s] = _tangent(s, found[s.args[0]])
+            continue
         for a, p in zip(s.args, graph.partials(s, s.dtype), strict=True):
             contribution = found[a].through(p, s.dtype) if a in found else None
             if contribution is not None:
                 contribution = contribution.to(s.dtype)
                 found[s] = found[s].plus(contribution) if s in found else contribution
     return [found.get(root) for root in roots]
+
+
+def _tangent(s: Sym, t: Adjoint) -> Adjoint:
+    """The tangent of a reduction, given that of its operand."""
+    if s.op is total:
+        return t.summed()
+    graph, dtype = s.graph, t.value.dtype
+    chosen, count = _chosen(s)
+    moved = graph.convert(graph.apply(ew.where, (chosen, t.value, 0), dtype), computed(dtype))
+    mean = graph.apply(ew.divide, (graph.reduced(total, moved), count))
+    return Adjoint(graph.convert(mean, dtype), None)
 
 
 def _complementary(a: Sym, b: Sym) -> bool:

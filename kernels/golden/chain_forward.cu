@@ -1,4 +1,3 @@
-typedef gg_sum_of<float32> how0;
 typedef int32 index;
 typedef uint32 count;
 struct arguments {
@@ -6,11 +5,8 @@ struct arguments {
     const float32* i1;
     const float32* i2;
     float32* o0;
-    how0::partial* p0;
     int64 kept;
-    int64 reduced;
-    int64 chunk;
-    int64 splits;
+    int64 length;
     index kept_shape[1];
     index reduced_shape[2];
     index kept_i0[1];
@@ -19,10 +15,11 @@ struct arguments {
     index reduced_i1[2];
     index kept_i2[1];
     index reduced_i2[2];
+    index kept_o0[1];
 };
 
 template <int N>
-GG_DEVICE void body(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, const gg_pack<float32, N>& i2, gg_pack<float32, N>& o0) {
+GG_DEVICE void body0(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, const gg_pack<float32, N>& i2, gg_pack<float32, N>& o0) {
     #pragma unroll
     for (int32 j = 0; j < N; ++j) {
         const float32 x0 = i0[j];
@@ -41,56 +38,32 @@ GG_DEVICE void body(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) kernel_multiply_add_tanh_negative_sum(const arguments a) {
-    const index tile = blockIdx.x / static_cast<count>(a.splits), split = blockIdx.x % static_cast<count>(a.splits);
-    const index begin = split * static_cast<index>(a.chunk);
-    const index end = begin + a.chunk < a.reduced ? begin + a.chunk : a.reduced;
-    const index m = tile * static_cast<index>(blockDim.y) + threadIdx.y;
-    how0::partial p0 = how0::none();
-    if (m < a.kept) {
-        const count k0 = static_cast<count>(m);
-        const index base_i0 = static_cast<index>(k0 * a.kept_i0[0]);
-        const index base_i1 = static_cast<index>(k0 * a.kept_i1[0]);
-        const index base_i2 = static_cast<index>(k0 * a.kept_i2[0]);
-        for (index r = begin + 4 * static_cast<index>(threadIdx.x); r < end; r += 4 * static_cast<index>(blockDim.x)) {
-            if (r + 4 <= end) {
-                const count r1 = static_cast<count>(r) % a.reduced_shape[1];
-                const count r0 = static_cast<count>(r) / a.reduced_shape[1];
-                const gg_pack<float32, 4> i0 = gg_load<4>(a.i0 + base_i0 + static_cast<index>(r0 * a.reduced_i0[0] + r1));
-                const gg_pack<float32, 4> i1 = gg_load<4>(a.i1 + base_i1 + static_cast<index>(r0 * a.reduced_i1[0] + r1));
-                const gg_pack<float32, 4> i2 = gg_load<4>(a.i2 + base_i2 + static_cast<index>(r0 * a.reduced_i2[0] + r1));
-                gg_pack<float32, 4> o0;
-                body<4>(i0, i1, i2, o0);
-                for (int32 j = 0; j < 4; ++j) p0 = how0::add(p0, o0[j], r + j);
-            } else {
-                for (index n = r; n < r + 4 && n < end; ++n) {
-                    const count r1 = static_cast<count>(n) % a.reduced_shape[1];
-                    const count r0 = static_cast<count>(n) / a.reduced_shape[1];
-                    const gg_pack<float32, 1> i0 = gg_load<1>(a.i0 + base_i0 + static_cast<index>(r0 * a.reduced_i0[0] + r1 * a.reduced_i0[1]));
-                    const gg_pack<float32, 1> i1 = gg_load<1>(a.i1 + base_i1 + static_cast<index>(r0 * a.reduced_i1[0] + r1 * a.reduced_i1[1]));
-                    const gg_pack<float32, 1> i2 = gg_load<1>(a.i2 + base_i2 + static_cast<index>(r0 * a.reduced_i2[0] + r1 * a.reduced_i2[1]));
-                    gg_pack<float32, 1> o0;
-                    body<1>(i0, i1, i2, o0);
-                    p0 = how0::add(p0, o0[0], n);
-                }
-            }
+extern "C" __global__ void __launch_bounds__(256) kernel_multiply_add_tanh_negative_rows(const arguments a) {
+    const index m = static_cast<index>(blockIdx.x) * static_cast<index>(blockDim.y) + threadIdx.y, length = a.length;
+    const bool here = m < a.kept;
+    const count k0 = static_cast<count>((here ? m : 0));
+    const index base_i0 = static_cast<index>(k0 * a.kept_i0[0]);
+    const index base_i1 = static_cast<index>(k0 * a.kept_i1[0]);
+    const index base_i2 = static_cast<index>(k0 * a.kept_i2[0]);
+    const index base_o0 = static_cast<index>(k0 * a.kept_o0[0]);
+    gg_pack<float32, 1> v3;
+    typedef gg_sum_of<float32> how0_0;
+    how0_0::partial p_how0_0 = how0_0::none();
+    if (here) {
+        for (index r = threadIdx.x; r < length; r += static_cast<index>(blockDim.x)) {
+            const count r1 = static_cast<count>(r) % a.reduced_shape[1];
+            const count r0 = static_cast<count>(r) / a.reduced_shape[1];
+            const index at_i0 = base_i0 + static_cast<index>(r0 * a.reduced_i0[0] + r1 * a.reduced_i0[1]);
+            const index at_i1 = base_i1 + static_cast<index>(r0 * a.reduced_i1[0] + r1 * a.reduced_i1[1]);
+            const index at_i2 = base_i2 + static_cast<index>(r0 * a.reduced_i2[0] + r1 * a.reduced_i2[1]);
+            const gg_pack<float32, 1> x0 = gg_load<1>(a.i0 + at_i0);
+            const gg_pack<float32, 1> x1 = gg_load<1>(a.i1 + at_i1);
+            const gg_pack<float32, 1> x2 = gg_load<1>(a.i2 + at_i2);
+            gg_pack<float32, 1> v4;
+            body0<1>(x0, x1, x2, v4);
+            p_how0_0 = how0_0::add(p_how0_0, v4[0], r);
         }
     }
-    p0 = gg_across<how0>(p0);
-    if (threadIdx.x == 0 && m < a.kept) {
-        a.p0[(m) * a.splits + split] = p0;
-    }
-}
-
-extern "C" __global__ void __launch_bounds__(256) kernel_multiply_add_tanh_negative_sum_finish(const arguments a) {
-    const index m = static_cast<index>(blockIdx.x) * static_cast<index>(blockDim.y) + threadIdx.y;
-    how0::partial p0 = how0::none();
-    if (m < a.kept)
-        for (index s = threadIdx.x; s < a.splits; s += static_cast<index>(blockDim.x)) {
-            p0 = how0::join(p0, a.p0[m * a.splits + s]);
-        }
-    p0 = gg_across<how0>(p0);
-    if (threadIdx.x == 0 && m < a.kept) {
-        a.o0[m] = how0::last(p0);
-    }
+    v3[0] = gg_of_row<how0_0>(p_how0_0);
+    if (here && threadIdx.x == 0) gg_store(a.o0 + base_o0, v3);
 }

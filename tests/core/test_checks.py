@@ -16,7 +16,7 @@ def test_debug_names_the_op_and_the_line_that_made_a_nan() -> None:
     x = leaf([1.0, -1.0])
     y = gg.log(x) * 2  # this line
     with pytest.raises(FloatingPointError, match=r"log produced NaN .*test_checks.py:\d+"):
-        y.sum()
+        y.sum().item()
     with pytest.raises(FloatingPointError, match=r"gradient of a region of 2 ops \(sqrt, sum\) .*test_checks.py:\d+"):
         gg.sqrt(leaf([0.0])).sum().backward()
 

@@ -19,6 +19,18 @@ def test_two_values_of_a_leaf_add_to_an_existing_gradient() -> None:
     assert x.grad.tolist() == [10 + 2 + 0, 10 + 4 + 3]
 
 
+def test_two_values_of_a_leaf_in_one_region_add_to_an_existing_gradient() -> None:
+    for first in (True, False):
+        x = leaf([1.0, 2.0])
+        (x * 10).sum().backward()
+        a = x * x
+        with gg.no_grad():
+            x -= 1
+        b = x * x * x
+        (a + b if first else b + a).sum().backward()
+        assert x.grad.tolist() == [10 + 2 + 0, 10 + 4 + 3]
+
+
 def test_leaf_hooks_outlive_an_update() -> None:
     x = leaf([1.0])
     handle = x.register_hook(lambda g: g * 0)

@@ -113,7 +113,7 @@ def test_a_number_of_the_wrong_type_would_be_noticed(on_gpu: None, monkeypatch: 
     assert y.tolist() != pytest.approx([math.atan(3)] * 3)
 
 
-def _with_zeros(self: Any, program: Program, shape: Any, arrays: Any, scalars: Any, sinks: Any) -> None:
+def _with_zeros(self: Any, program: Program, shape: Any, arrays: Any, scalars: Any, sinks: Any, rows: Any) -> None:
     """`run`, as it would be if numbers were packed as 32 bits each."""
     kernels = launch.kernels(program, shape, arrays, sinks)
     for kernel, places, numbers in kernels:

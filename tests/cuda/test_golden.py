@@ -48,8 +48,8 @@ def _golden(backend: Any) -> dict[str, str]:
         found: list[str] = []
         plain, ahead = launch.kernels, type(backend).ahead
 
-        def kernels(*args: Any) -> Any:
-            made = plain(*args)
+        def kernels(*args: Any, **others: Any) -> Any:
+            made = plain(*args, **others)
             found.extend(k.text for k, _, _ in made)
             return made
 
@@ -85,8 +85,22 @@ def _golden(backend: Any) -> dict[str, str]:
     keep("bfloat16", lambda: gg.wait(gg.exp(h.detach()) * 0.5), "")
     keep("masked", lambda: gg.where(x > 0, gg.sqrt(x), 0.0).backward(one), "_forward", "_backward")
     keep("transposed", lambda: gg.wait((x.T * 2).detach()), "")
-    keep("row_maximum", lambda: x.detach().max(axis=1), "")
-    keep("long_sum", lambda: gg.tensor(rng.random(50_000).astype("float32")).sum(), "")
+    keep("row_maximum", lambda: gg.wait(x.detach().max(axis=1)), "")
+    keep("long_sum", lambda: gg.wait(gg.tensor(rng.random(100_000).astype("float32")).sum()), "")
+    keep("softmax", lambda: gg.softmax(x).backward(one), "_forward", "_backward")
+    w = leaf(96)
+
+    def layer_norm() -> None:
+        d = x - x.mean(-1, keepdims=True)
+        (d / gg.sqrt((d * d).mean(-1, keepdims=True) + 1e-5) * w + b).backward(one)
+
+    keep("layer_norm", layer_norm, "_forward", "_backward", "_backward_weight", "_backward_bias")
+    z = leaf(8, 5, 16)
+    keep(
+        "batch_norm",
+        lambda: gg.wait((z - z.mean((0, 2), keepdims=True)).detach() / gg.std(z.detach(), (0, 2), keepdims=True)),
+        "",
+    )
     for name, text in (
         ("scatter_add", cuda_structural.scatter_add(np.dtype(np.float32), 1, False)),
         ("running_sum", cuda_structural.scan_chunks(np.dtype(np.float32))),

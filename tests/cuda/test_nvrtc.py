@@ -18,7 +18,11 @@ from gpugrad.backends.cuda import launch
 from gpugrad.backends.protocol import Output
 from gpugrad.base.shapes import reduced
 from gpugrad.codegen import cuda, cuda_structural
+from gpugrad.ops import elementwise as ew
 from gpugrad.ops.op import Op
+from gpugrad.ops.reduction import largest, smallest, total
+from gpugrad.plans.dag import Array, Call, Dag, Input, Node
+from gpugrad.plans.plan import Plan
 from gpugrad.plans.program import identity
 
 pytestmark = NEEDS
@@ -52,6 +56,39 @@ def compiles(texts: Sequence[str], architecture: str) -> None:
 def test_nvrtc_compiles_every_op(op: Op, gpu: emulator.HostBackend, rng: np.random.Generator) -> None:
     compiles(sorted({text for case in cases(op, rng) if "unaligned" not in case.label and "column" not in case.label
                      for text in planned(gpu, case)}), "75")  # fmt: skip
+
+
+def row_texts(gpu: emulator.HostBackend) -> list[str]:
+    """Regions that reduce, forward and backward, of every dtype, with rows along the last axis and across others."""
+    found = []
+    for dtype in KINDS:
+        moves = dtype.kind == "f" or dtype.name == "bfloat16"
+        calls = [Call(op, (Input(0),), moves) for op in (largest, smallest, total)]
+        if dtype.kind != "b":
+            calls += [Call(ew.subtract, (Input(0), Node(0)), moves), Call(ew.multiply, (Node(3), Node(2)), moves)]
+            calls += [Call(ew.maximum, (Node(4), Input(1)), moves), Call(total, (Node(5),), moves)]
+            calls += [Call(ew.add, (Node(6), Node(1)), moves)]
+        roots = (Node(5), Node(7)) if dtype.kind != "b" else (Node(0), Node(2))
+        plan = Plan(Dag(tuple(calls), (Array(dtype, moves), Array(dtype, moves)), (), roots))
+        programs = [plan.forward, *([plan.usual(False).program] if moves else [])]
+        for shape, axes in (((7, 64), (1,)), ((3, 5, 2000), (2,)), ((4, 9, 8), (0, 2))):
+            kept = reduced(shape, axes, True)
+            for p in programs:
+                arrays = [
+                    gpu.empty(kept if row else shape, d) for row, d in zip(p.row_inputs, p.input_dtypes, strict=True)
+                ]
+                outputs = [
+                    Output(gpu.empty(kept if row else shape, d)) for row, d in zip(p.row_outputs, p.dtypes, strict=True)
+                ]
+                found += [cuda.complete(k.text) for k, _, _ in launch.kernels(p, shape, arrays, outputs, across=axes)]
+    return sorted(set(found))
+
+
+@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.parametrize("architecture", ["75", "80", "90", "100", "120"])
+def test_nvrtc_compiles_regions_that_reduce(architecture: str, gpu: emulator.HostBackend) -> None:
+    texts = row_texts(gpu)
+    compiles(texts if architecture == "75" else texts[:: 1 + len(texts) // 12], architecture)
 
 
 def other_texts(gpu: emulator.HostBackend) -> list[str]:

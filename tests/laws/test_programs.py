@@ -34,8 +34,9 @@ UNARY = [
 ]
 BINARY = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "hypot", "arctan2", "where", "logaddexp"]
 MOVE = ["reshape", "transpose", "sum0", "slice", "detach", "number"]
+ROWS = ["softmax", "centred", "scaled", "by the largest", "by a sum", "two axes", "squeezed", "row values"]
 
-step = st.tuples(st.sampled_from(UNARY + BINARY + BINARY + MOVE), st.integers(0, 30), st.integers(0, 30))
+step = st.tuples(st.sampled_from(UNARY + BINARY + BINARY + MOVE + ROWS), st.integers(0, 30), st.integers(0, 30))
 programs = st.lists(step, min_size=3, max_size=25)
 
 JAX = {
@@ -68,6 +69,25 @@ def run(m: Any, program: list[tuple[str, int, int]], inputs: list[Any]) -> Any:
             z = x - x.mean(axis=0)
         elif name == "slice":
             z = x[::-1] + x[0]
+        elif name == "softmax":
+            e = m.exp(x - x.max(axis=1, keepdims=True))
+            z = e / e.sum(axis=1, keepdims=True)
+        elif name == "centred":
+            z = x - x.mean(axis=1, keepdims=True) * y
+        elif name == "scaled":
+            d = x - x.mean(axis=0, keepdims=True)
+            z = d / m.sqrt((d * d).mean(axis=0, keepdims=True) + 0.5)
+        elif name == "by the largest":
+            z = x * 0.5 / (1 + y.max(axis=1, keepdims=True) ** 2) + x.min(axis=1, keepdims=True) * 0.1
+        elif name == "by a sum":
+            z = x / (1 + (y * y).sum())
+        elif name == "two axes":
+            z = x * 0.5 - y.mean(axis=(0, 1), keepdims=True) - x.sum(axis=0) * 0.1
+        elif name == "squeezed":
+            z = (x + m.log(1 + (y * y).sum(axis=1))[:, None]) * 0.25
+        elif name == "row values":
+            s, t = x.sum(axis=1, keepdims=True), y.max(axis=1, keepdims=True)
+            z = (x * m.tanh(s * t) + s / (1 + t * t)) * 0.25
         elif name == "detach":
             z = y * (x.detach() if m is gg else jax.lax.stop_gradient(x))
         else:

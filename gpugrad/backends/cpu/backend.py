@@ -21,9 +21,9 @@ from ...base import errors
 from ...base.config import config
 from ...base.dtypes import FLOAT32, DType, computed, is_16_bit
 from ...base.index import in_groups, repeats
-from ...base.shapes import Shape
+from ...base.shapes import Shape, reduced
 from ...ops.structural import StructuralOp
-from ...plans.program import Program
+from ...plans.program import Program, identity
 from ..protocol import Output
 from . import native
 from . import numpy as reference
@@ -39,6 +39,7 @@ class CpuBackend:
 
     dialect = "c"
     ahead = False
+    reduces = True
     xp: Any = np
 
     def from_host(self, data: Any, dtype: DType | None) -> Any:
@@ -71,19 +72,27 @@ class CpuBackend:
             result = op.forward(np, *arrays, **params)
         return np.asarray(result) if isinstance(result, np.generic) else result  # of no axes, NumPy gives a number
 
-    def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output]) -> None:
+    def expect(
+        self, program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output], rows: tuple[int, ...]
+    ) -> None:
         """Plans are compiled when they are run."""
 
     def run(
-        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output]
-    ) -> None:
+        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output],
+        rows: tuple[int, ...] = (),
+    ) -> None:  # fmt: skip
+        if program.rows == "all":
+            shape, rows = reduced(shape, rows, True), ()
         kernel = program.executables.get(Kernel)
         if kernel is None or config._cpu == "numpy":
             kernel = _chosen(program, shape)
         if kernel:
-            native.run(kernel, shape, arrays, scalars, outputs)
+            if program.rows == "mixed":
+                _run_rows(kernel, program, shape, arrays, scalars, outputs, rows)
+            else:
+                native.run(kernel, shape, arrays, scalars, outputs)
         else:
-            reference.run(program, shape, arrays, scalars, outputs)
+            reference.run(program, shape, arrays, scalars, outputs, rows)
 
     def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
         size = sum(math.prod(shape) for shape, _, _ in work)
@@ -134,6 +143,25 @@ class CpuBackend:
 
     def synchronize(self) -> None:
         """Nothing to wait for: calls return when they are done."""
+
+
+def _run_rows(
+    kernel: Kernel, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output],
+    rows: tuple[int, ...],
+) -> None:  # fmt: skip
+    """Run a kernel that reduces. It stores row values, whole; where they are summed or added, that is done after."""
+    kept = reduced(shape, rows, True)
+    own = list(outputs)
+    later: list[tuple[DType, Any, Output]] = []
+    for k, s in enumerate(outputs):
+        if program.row_outputs[k] and (s.axes or s.accumulate):
+            dtype = program.dtypes[k]
+            own[k] = Output(memory.empty(kept, dtype))
+            later.append((dtype, own[k].buffer, s))
+    native.run(kernel, shape, arrays, scalars, own, rows)
+    for dtype, values, s in later:
+        backend = CpuBackend()
+        backend.run(identity(dtype), kept, [values], (), [s])
 
 
 class _Use:

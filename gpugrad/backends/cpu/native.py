@@ -23,6 +23,7 @@ from ...base.shapes import Shape
 from ...codegen import body as codegen
 from ...codegen import cpp as host
 from ...plans.program import Program
+from ...plans.stages import steps_of
 from .. import kernel_cache as cache
 from ..protocol import Output
 from . import compiler
@@ -31,6 +32,7 @@ SHARE = 300_000  # reads, operations and writes of elements: what is worth wakin
 MANY = 65536  # elements of a part, of many calls
 DRIVER_FLAGS = ("-O1", "-ftree-vectorize", "-pthread")  # its loops are plain: -O3 takes twice as long and gains little
 ARRAYS = 128  # inputs, and outputs, that the driver has room for (MAX_ARRAYS)
+SLOTS = 512  # of a kernel that reduces (MAX_SLOTS_OF_ROWS)
 _SCALARS: dict[Any, Any] = {float: ctypes.c_double, int: ctypes.c_longlong, bool: ctypes.c_bool, None: ctypes.c_double}
 
 
@@ -41,6 +43,7 @@ class _Call(ctypes.Structure):
         ("shape", ctypes.c_void_p),
         ("dims", ctypes.c_longlong),
         ("accumulate", ctypes.c_longlong),
+        ("reduced", ctypes.c_longlong),
         ("threads", ctypes.c_longlong),
         ("part", ctypes.c_longlong),
         ("parts", ctypes.c_longlong),
@@ -140,6 +143,8 @@ def missing(program: Program) -> str:
     """Why a program is not compiled but run by NumPy, in words; empty if it is."""
     if max(len(program.sources), len(program.outputs)) > ARRAYS:
         return f"more than {ARRAYS} arrays"
+    if program.rows == "mixed" and len(steps_of(program).slots) > SLOTS:
+        return f"more than {SLOTS} values that are kept between its reductions"
     return codegen.missing(program)
 
 
@@ -159,8 +164,11 @@ class _Calls(threading.local):
 _calls = _Calls()
 
 
-def run(kernel: Kernel, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output]) -> None:
-    """Run a kernel over arrays that broadcast to `shape`. Raises MemoryError; nothing else can fail."""
+def run(
+    kernel: Kernel, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output],
+    rows: tuple[int, ...] = (),
+) -> None:  # fmt: skip
+    """Run a kernel over arrays that broadcast to `shape`. rows: the axes of a row. Raises MemoryError; nothing else can fail."""
     accumulate = 0
     buffers = []
     for k, s in enumerate(outputs):
@@ -176,6 +184,7 @@ def run(kernel: Kernel, shape: Shape, arrays: Sequence[Any], scalars: Sequence[A
         call.shape = ctypes.addressof(extent)
         call.dims = len(shape)
         call.accumulate = accumulate
+        call.reduced = sum([1 << a for a in rows]) if rows else 0
         call.threads = min(config.threads, 1 + math.prod(shape) * kernel.cost // SHARE)
         if kernel.entry(*arrays, *scalars, *buffers, ctypes.addressof(call)):
             raise MemoryError("a compiled plan found no memory for its sums")
@@ -203,7 +212,7 @@ def run_many(kernel: Kernel, scalars: Sequence[Any], work: Sequence[tuple[Shape,
         extents.append(extent)
         parts = max(1, math.prod(shape) // MANY)
         address = ctypes.addressof(extent)
-        calls += [_Call(address, len(shape), 0, 1, part, parts, item) for part in range(parts)]
+        calls += [_Call(address, len(shape), 0, 0, 1, part, parts, item) for part in range(parts)]
     block = (_Call * len(calls))(*calls)
     pointers = (ctypes.c_void_p * len(arrays))(*arrays)
     numbers = (_Scalar * max(1, len(scalars)))()

@@ -24,7 +24,9 @@ from ...base.config import config
 from ...base.dtypes import FLOAT32, DType, computed, is_16_bit
 from ...base.shapes import Shape
 from ...plans.program import Program
+from ...plans.stages import Reduce, steps_of
 from ..protocol import Output
+from . import numpy_rows
 from .threads import share
 from .ufuncs import Code, compiled
 
@@ -35,16 +37,30 @@ KEPT = 4096  # elements: smaller scratch buffers are cheap to make anew
 
 def source(program: Program) -> str:
     """The text of a program as this executor runs it."""
-    return _code(program).text
+    if program.rows != "mixed":
+        return _code(program).text
+    parts = []
+    for s in steps_of(program).steps:
+        if isinstance(s, Reduce):
+            parts.append(f"# slot {s.target} = {s.op.name} of each row of slot {s.source}\n")
+        else:
+            parts.append(
+                f"# {'row values' if s.row else 'full values'}: slots {s.inputs} to {s.outputs}\n{_code(s.program).text}"
+            )
+    return "".join(parts)
 
 
 def run(
-    program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output]
-) -> None:
-    """Run a program over arrays that broadcast to `shape`, writing its results to `outputs`."""
-    code = _code(program)
+    program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output],
+    rows: tuple[int, ...] = (),
+) -> None:  # fmt: skip
+    """Run a program over arrays that broadcast to `shape`, writing its results to `outputs`. rows: the axes of a row."""
     try:
         with np.errstate(all="ignore"):
+            if program.rows == "mixed":
+                numpy_rows.run(program, shape, rows, arrays, scalars, outputs, _code, _reduce)
+                return
+            code = _code(program)
             if math.prod(shape) <= BLOCK:
                 _run_whole(code, program, shape, arrays, scalars, outputs)
             else:
@@ -59,7 +75,7 @@ def run(
     except Exception as e:  # ends in an error that carries the text: nothing is retried another way
         raise errors.InternalError(
             f"a plan could not be run: {type(e).__name__}: {e}. This is a bug in gpugrad; please report it with "
-            f"this text:\n{code.text}"
+            f"this text:\n{source(program)}"
         ) from e
 
 

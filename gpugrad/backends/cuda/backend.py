@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from ...base import errors
-from ...base.shapes import DType, Shape
+from ...base.shapes import DType, Shape, reduced
 from ...codegen import cuda, cuda_structural
 from ...ops.op import cast
 from ...plans.program import Program, identity, single
 from ..cpu import numpy as reference
 from ..cpu.pool import SOLE
-from ..protocol import Output
+from ..protocol import ArraySpec, Output
 from . import launch
 from . import structural as cuda_ops
 from . import windows as windows  # enters its ops
@@ -83,6 +83,7 @@ class CupyBackend:
 
     dialect = "cuda"
     ahead = True
+    reduces = True
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
@@ -148,10 +149,16 @@ class CupyBackend:
     # ---------------------------------------------------------------------------------------------- programs
 
     def run(
-        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output]
-    ) -> None:
+        self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output],
+        rows: tuple[int, ...] = (),
+    ) -> None:  # fmt: skip
+        later: list[tuple[Shape, Any, Output]] = []
+        if program.rows == "all":
+            shape = reduced(shape, rows, True)
+        elif program.rows == "mixed":
+            outputs, later = self._unsummed(program, shape, outputs, rows)
         addresses = []
-        key: list[Any] = [shape]
+        key: list[Any] = [shape, rows]
         for a in arrays:
             address = a.data.ptr
             addresses.append(address)
@@ -160,8 +167,24 @@ class CupyBackend:
             address = s.buffer.data.ptr
             addresses.append(address)
             key += (s.buffer.strides, s.axes, s.accumulate, address & 15)
-        for f in self._launches(program, tuple(key), lambda: launch.kernels(program, shape, arrays, outputs)):
+        for f in self._launches(
+            program, tuple(key), lambda: launch.kernels(program, shape, arrays, outputs, across=rows)
+        ):
             f.fire(self.runtime, addresses, scalars)
+        for whole, values, s in later:
+            self.run(identity(values.dtype), whole, [values], (), [s])
+
+    def _unsummed(
+        self, program: Program, shape: Shape, outputs: Sequence[Output], rows: tuple[int, ...]
+    ) -> tuple[Sequence[Output], list[tuple[Shape, Any, Output]]]:
+        """The outputs of a program that reduces, where some are summed: whole ones instead, and what is to be summed after."""
+        own, later = list(outputs), []
+        for k, s in enumerate(outputs):
+            if s.axes:
+                whole = reduced(shape, rows, True) if program.row_outputs[k] else shape
+                own[k] = Output(self.empty(whole, program.dtypes[k]))
+                later.append((whole, own[k].buffer, s))
+        return own, later
 
     def _launches(self, program: Program, key: Any, plan: Callable[[], list[launch.Planned]]) -> list[_Launch]:
         """The launches of a program that are kept for a layout of its arrays; planned if there are none."""
@@ -175,9 +198,17 @@ class CupyBackend:
             found = kept[key] = [_Launch(self.runtime, *planned) for planned in plan()]
         return found
 
-    def expect(self, program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output]) -> None:
+    def expect(
+        self, program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output], rows: tuple[int, ...]
+    ) -> None:
         """Start compiling what `run` will need, if arrays like these are given."""
-        for kernel, _, _ in launch.kernels(program, shape, arrays, outputs):
+        if program.rows == "all":
+            shape = reduced(shape, rows, True)
+        elif program.rows == "mixed":  # what is summed of it, is so after
+            kept = reduced(shape, rows, True)
+            whole = [kept if row else shape for row in program.row_outputs]
+            outputs = [Output(ArraySpec(s, d)) for s, d in zip(whole, program.dtypes, strict=True)]
+        for kernel, _, _ in launch.kernels(program, shape, arrays, outputs, across=rows):
             self.runtime.expect(cuda.complete(kernel.text))
 
     def reduce(self, array: Any, axes: tuple[int, ...], how: str, out: Any) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ...base import errors
 from ...base.shapes import Shape
 from ...codegen import body as codegen
-from ...codegen import cuda
+from ...codegen import cuda, cuda_rows
 from ...plans.program import Program
 from ..protocol import Output
 
@@ -122,6 +122,8 @@ def _is_flat(steps: Sequence[int], lengths: Sequence[int]) -> bool:
 
 
 def _index(wide: bool, numbers: Sequence[int]) -> bytes:
+    if not wide and len(numbers) % 2:
+        numbers = [*numbers, 0]  # the structure ends at a multiple of 8 bytes, and is read to its end
     return struct.pack(f"={len(numbers)}{'q' if wide else 'i'}", *numbers)
 
 
@@ -233,18 +235,54 @@ def reduction(
     )
 
 
+def rows(
+    program: Program, shape: Shape, axes: Sequence[int], inputs: Sequence[Array], outputs: Sequence[Array], accumulate: Sequence[bool]
+) -> Kernel:  # fmt: skip
+    """The launch of a program whose rows lie along `axes`. The shape holds at least one element."""
+    arrays, row = [*inputs, *outputs], [*program.row_inputs, *program.row_outputs]
+    over = sorted(axes)
+    rest = [d for d in range(len(shape)) if d not in over]
+    kept, kept_steps = _collapsed([shape[d] for d in rest], [[a.steps[d] for d in rest] for a in arrays])
+    full = [a for a, is_row in zip(arrays, row, strict=True) if not is_row]
+    reduced, reduced_steps = _collapsed([shape[d] for d in over], [[a.steps[d] for d in over] for a in full])
+    count, length = math.prod(kept), math.prod(reduced)
+    along = iter(reduced_steps)
+    numbers = [*kept, *reduced]
+    reach = [count * length]
+    for k, is_row in zip(kept_steps, row, strict=True):
+        numbers += k
+        if is_row:
+            reach.append(_reach(kept, k))
+        else:
+            r = next(along)
+            numbers += r
+            reach.append(_reach(kept, k) + _reach(reduced, r))
+    wide = max(reach) >= NARROW
+    layout = cuda_rows.RowLayout(len(kept), len(reduced), wide, tuple(accumulate))
+    block = cuda_rows.block(length)
+    return Kernel(
+        cuda_rows.rows(program, layout),
+        _head(program, len(arrays)),
+        struct.pack("=2q", count, length) + _index(wide, numbers),
+        -(-count // block[1]),
+        block,
+    )
+
+
 def _partial(how: str) -> int:
     """Bytes of a partial result: a number, or one and its place."""
     return 8 if how == "gg_sum_of" else 16
 
 
 def kernels(
-    program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output], how: str = "gg_sum_of"
-) -> list[Planned]:
+    program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output], how: str = "gg_sum_of",
+    across: tuple[int, ...] = (),
+) -> list[Planned]:  # fmt: skip
     """The kernels that a program is run with.
 
     arrays, and the buffers of outputs: anything with shape, strides, dtype, size and `data.ptr`. Outputs that are summed
-    over the same axes make one kernel; those that are not summed make another.
+    over the same axes make one kernel; those that are not summed make another. across: the axes of the rows of a program that reduces,
+    of which no output is summed.
     """
     if codegen.missing(program):
         raise errors.bad_array(f"a program of which {codegen.missing(program)}", "other dtypes")
@@ -263,7 +301,9 @@ def kernels(
         part, inputs = (program, tuple(range(len(arrays)))) if whole else program.only(members)
         given = [views[n] for n in inputs]
         add = [outputs[k].accumulate for k in members]
-        if axes:
+        if part.rows == "mixed":
+            kernel = rows(part, shape, across, given, [_seen(shape, outputs[k].buffer) for k in members], add)
+        elif axes:
             kernel = reduction(part, shape, axes, given, add, [how] * len(members))
         else:
             kernel = elementwise(part, shape, given, [_seen(shape, outputs[k].buffer) for k in members], add)
@@ -280,9 +320,11 @@ def _seen(shape: Shape, a: Any) -> Array:
     return view(shape, a.shape, a.strides, a.dtype.itemsize, a.data.ptr)
 
 
-def text(program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output]) -> str:
+def text(
+    program: Program, shape: Shape, arrays: Sequence[Any], outputs: Sequence[Output], across: tuple[int, ...] = ()
+) -> str:
     """The kernels that a program is run with, without what they take from the prelude: for reading."""
-    return "\n".join(k.text for k, _, _ in kernels(program, shape, arrays, outputs))
+    return "\n".join(k.text for k, _, _ in kernels(program, shape, arrays, outputs, across=across))
 
 
 def many(program: Program, width: int) -> Planned:

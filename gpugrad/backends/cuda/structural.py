@@ -423,6 +423,19 @@ def solve(backend: Any, a: Any, b: Any, *, vector: bool = False, transposed: boo
     return _by_cusolver("solve")(backend, a, b)
 
 
+@_own
+def solve_triangular(backend: Any, a: Any, b: Any, *, lower: bool, unit: bool) -> Any:
+    n = a.shape[-1]
+    read = np.tri(n, k=-1 if unit else 0, dtype=bool)
+    chosen = backend.from_host(read if lower else read.T, None)
+    other = backend.from_host(np.eye(n, dtype=a.dtype) if unit else np.zeros((), a.dtype), None)
+    whole = backend.empty(a.shape, a.dtype)
+    backend.run(
+        single(ELEMENTWISE["where"], [BOOL, a.dtype, a.dtype]), a.shape, [chosen, a, other], (), [Output(whole)]
+    )
+    return solve(backend, whole, b)
+
+
 TABLE["inverse"] = _by_cusolver("inv")
 TABLE["cholesky"] = _by_cusolver("cholesky")
 TABLE["det"] = _by_cusolver("det")
