@@ -86,14 +86,38 @@ void reduce_row(int kind, int type, const char* x, int64 n, char* to) {
     }
 }
 
+// n elements: the first of `from` `first` times, each of the others `length` times.
+template <typename T> void repeat_as(const char* from, int64 first, int64 length, int64 n, char* to) {
+    const T* x = reinterpret_cast<const T*>(from);
+    T* y = reinterpret_cast<T*>(to);
+    for (int64 run = min(first, n); n > 0; run = min(length, n)) {
+        const T value = *x++;
+        GG_INDEPENDENT for (int64 k = 0; k < run; ++k) y[k] = value;
+        y += run;
+        n -= run;
+    }
+}
+
+void repeat(int64 item, const char* from, int64 first, int64 length, int64 n, char* to) {
+    switch (item) {
+        case 1: return repeat_as<uint8>(from, first, length, n, to);
+        case 2: return repeat_as<uint16>(from, first, length, n, to);
+        case 4: return repeat_as<uint32>(from, first, length, n, to);
+        default: return repeat_as<uint64>(from, first, length, n, to);
+    }
+}
+
 int64 padded(int64 n) { return (n + PAD - 1) / PAD * PAD; }
 
 // The steps of a kernel on a batch of rows.
 struct Batch {
     Run& run;
     const gg_kernel& kernel;
-    char* slot[MAX_SLOTS_OF_ROWS];  // what is kept: full slots for the batch, row slots for its rows, tiles of the others
-    int64 first, count;             // rows
+    char* slot[MAX_SLOTS_OF_ROWS];    // what is kept: full slots for the batch, row slots for its rows, tiles of the others
+    int64 filled[MAX_SLOTS_OF_ROWS];  // the row whose value fills the tile of a row slot, -1 if no single one does
+    int64 first, count;               // rows
+
+    Batch(Run& r) : run(r), kernel(*r.kernel) {}
 
     int64 item(int64 n) const { return SIZES[kernel.types[n]]; }
     bool is_array(int64 n) const { return n < kernel.inputs + kernel.outputs; }
@@ -118,6 +142,7 @@ struct Batch {
     void rows_from(int64 from, int64 n) {
         first = from;
         count = n;
+        for (int64 k = 0; k < kernel.slots; ++k) filled[k] = -1;
         for (int64 k = 0; k < kernel.inputs; ++k) {
             if (!kernel.row[k]) continue;
             gather(run.inputs[k], first, count, slot[k]);
@@ -211,25 +236,24 @@ struct Batch {
         return tile;
     }
 
-    // Row values along their rows, behind the values themselves.
+    // Row values along their rows, behind the values themselves. What is one row's all over is filled once.
     const char* repeated(int64 s, int64 at, int64 n, int64 whole) {
         char* tile = slot[s] + padded(run.batch) * item(s);
-        Layout one;
-        one.start(slot[s], item(s));
-        one.size[0] = count;
-        one.stride[0] = one.item;
-        one.size[1] = run.length;
-        one.stride[1] = 0;
-        one.dims = 2;
-        one.count = count * run.length;
-        gather(one, at, n, tile);
-        for (int64 j = n; j < whole; ++j) __builtin_memcpy(tile + j * one.item, tile, one.item);
+        const int64 row = at / run.length, left = run.length - at % run.length;
+        if (left >= n) {
+            if (filled[s] != row) repeat(item(s), slot[s] + row * item(s), TILE, TILE, TILE, tile);
+            filled[s] = row;
+            return tile;
+        }
+        filled[s] = -1;
+        repeat(item(s), slot[s] + row * item(s), left, run.length, n, tile);
+        for (int64 j = n; j < whole; ++j) __builtin_memcpy(tile + j * item(s), tile, item(s));
         return tile;
     }
 };
 
 bool whole_rows(Run& run, int64 from, int64 to) {
-    Batch batch = {run, *run.kernel, {}, 0, 0};
+    Batch batch(run);
     if (!batch.prepare()) return false;
     for (int64 r = from; r < to; r += run.batch) batch.rows_from(r, min(run.batch, to - r));
     return true;

@@ -106,5 +106,4 @@ class Backend(Protocol):
 
     dialect: str  # "c" or "cuda": what its kernels are written in
     ahead: bool  # whether it is worth calling `expect`
-    reduces: bool  # whether it runs programs that reduce: if not, a region ends at a reduction
     xp: Any  # the array module, for structural ops

@@ -73,13 +73,20 @@ def reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
     return tuple(n for i, n in enumerate(shape) if i not in gone)
 
 
+LONGEST = 65536  # elements of a row: more do not stay in the cache of a core
+
+
 class Rows(NamedTuple):
-    """The rows of an extent: its elements along some axes. kept: the shape of one number for each row, squeezed: without those axes."""
+    """The rows of an extent: its elements along some axes. kept: the shape of one number for each row, squeezed: without those axes.
+
+    long: a region ends where they are summed.
+    """
 
     extent: Shape
     axes: tuple[int, ...]
     kept: Shape
     squeezed: Shape
+    long: bool
 
     def aligned(self, shape: Shape) -> bool:
         """Whether numbers of this shape, one for each row, broadcast to the extent as they should."""
@@ -95,24 +102,16 @@ class Rows(NamedTuple):
 
 @_kept
 def rows_of(extent: Shape, axes: tuple[int, ...]) -> Rows:
-    """The rows that lie along some axes of an extent."""
-    return Rows(extent, axes, reduced(extent, axes, True), reduced(extent, axes, False))
+    """The rows that lie along some axes of an extent.
 
-
-LONGEST = 65536  # elements of a row: more do not stay in the cache of a core
-
-
-@_kept
-def short_rows(extent: Shape, axes: tuple[int, ...]) -> Rows | None:
-    """The rows that lie along some axes, if a region may go on after they are reduced: they are short, and lie together in memory.
-
-    A matter of the shape alone: the same sum is made in the same order, whatever is computed together with it.
+    A region may go on after they are reduced if they are short, and lie together in memory. That is a matter of the shape alone: the same
+    sum is made in the same order, whatever is computed together with it.
     """
     length, size = math.prod([extent[a] for a in axes]), math.prod(extent)
-    if length < 2 or length > LONGEST or not size:
-        return None
-    last = max(a for a, n in enumerate(extent) if n > 1)
-    return rows_of(extent, axes) if last in axes or size <= LONGEST else None
+    short = 2 <= length <= LONGEST and size > 0
+    if short and size > LONGEST:
+        short = max(a for a, n in enumerate(extent) if n > 1) in axes
+    return Rows(extent, axes, reduced(extent, axes, True), reduced(extent, axes, False), not short)
 
 
 def as_index(op: str, name: str, given: Any) -> int:

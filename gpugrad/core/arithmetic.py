@@ -148,6 +148,11 @@ class _Upstream(Variable):
         self.owns_mask = owns_mask
 
 
+def _sums(node: Region, asked: Sequence[tuple[int, Any]]) -> bool:
+    """Whether a gradient is summed. Beside it, the sum at the end of a region might be made in another order than without it."""
+    return any(node.shapes[n] != node.extent for n, _ in asked)
+
+
 def _repeated(backend: Backend, array: Any, shape: Shape) -> Any:
     """An array broadcast to a shape, as a view."""
     if backend.xp is np and array.size == 1:  # most often, and a tenth of the cost of NumPy's function
@@ -166,6 +171,9 @@ class InPlace:
 
     recorded = False
     accumulator = InPlaceAccumulator
+
+    def __init__(self, job: Any = None) -> None:
+        self.job = job  # of the region that the pass begins with, if that is still to be computed
 
     def in_slot(self, to: Accumulator) -> bool:
         """Begin with the gradient that a leaf has already, if it can be added to in place."""
@@ -217,6 +225,13 @@ class InPlace:
         extra: Sequence[tuple[int, Any]],
     ) -> None:
         """Run the backward plan of a region; its outputs go where they are asked for, stored or added by the kernel itself."""
+        job = self.job if self.job is not None and self.job.node is node and not self.job.done else None
+        if job is not None:
+            if plan is node.plan.usual(node.stored) and (node.stored or not _sums(node, asked)):
+                plan = node.plan.joint()
+            else:
+                job.compute()
+                job = None
         counters.backward += 1
         backend, extent = node.device.backend, node.extent
         if config._debug:
@@ -235,7 +250,7 @@ class InPlace:
         else:
             ups = [None if a is None else a.value.reshape(kept) for a in arrived]
             taking = [None if a is None or a.mask is None else a.mask.reshape(kept) for a in arrived]
-        sinks: list[Output] = []
+        sinks: list[Output] = list(job.sinks) if job is not None else []
         copies: list[
             tuple[DType, Shape, Any, Output]
         ] = []  # outputs that are the upstream gradient, or its mask, itself
@@ -293,13 +308,15 @@ class InPlace:
             for s in plan.program.sources:
                 kind, k = s.kind, s.index
                 if kind is Kind.INPUT:
-                    a = node.saved[k].array
+                    a = (node.saved[k] if job is None else job.found.inputs[k]).array
                     arrays.append(a.reshape(node.opened[k]) if k in node.opened else a)
                 elif kind is Kind.UPSTREAM:
                     arrays.append(ups[k])
                 else:
                     arrays.append(node.outputs[k].reshape(kept) if kind is Kind.OUTPUT else taking[k])
             backend.run(plan.program, extent, arrays, node.scalars, sinks, () if node.rows is None else node.rows.axes)
+        if job is not None:
+            job.finish()
         for dtype, whole, source, sink in copies:
             backend.run(identity(dtype), whole, [source], (), [sink])
         for to, buffer, new_mask, add in written:  # only now has anything been computed

@@ -9,12 +9,12 @@ from ..base import errors
 from ..base.config import config
 from ..base.counters import counters
 from ..base.modes import grad_mode
-from ..base.shapes import Shape, short_rows
+from ..base.shapes import Shape, rows_of
 from ..ops.op import Op
 from ..ops.reduction import Reduction, largest, smallest, total
 from ..ops.structural import StructuralOp, collect, getitem, reduce_max, reduce_min, reshape, setitem
 from . import checks
-from .closing import close, reduce_sum
+from .closing import close
 from .growing import grow, grow_reduction, relabelled
 from .nodes import Structural
 from .ownership import may_overwrite
@@ -31,11 +31,9 @@ def call(op: Op | StructuralOp, args: Sequence[Any], params: dict[str, Any]) -> 
         (a,) = args
         if type(a.shape) is not tuple:
             raise errors.placeholder_read()
-        rows = short_rows(a.shape, params["axes"]) if a.device.backend.reduces else None
-        if rows is not None:
+        rows = rows_of(a.shape, params["axes"])
+        if op is collect or not rows.long:
             return grow_reduction(reduction, a, rows, params["keepdims"])
-        if op is collect:
-            return reduce_sum(a, **params)
     shape = _another_shape(op, args[0], params)
     if shape is not None:
         found = relabelled(args[0], shape)

@@ -12,9 +12,6 @@ from ..base import errors
 from ..base.config import MAX_INPUTS, config
 from ..base.counters import counters
 from ..base.forks import survive_fork
-from ..base.frames import user_line
-from ..base.modes import grad_mode
-from ..base.shapes import reduced
 from ..plans.plan import plans
 from . import checks
 from .nodes import Leaf, Part, Region, usual_backward
@@ -68,6 +65,9 @@ def close_together(values: Sequence[Value]) -> None:
 
 def _within_caps(values: list[Value]) -> Iterator[list[Value]]:
     """Values in parts that one region may hold."""
+    if values[0].rows is not None and values[0].rows.long:  # each is the end of a region of its own
+        yield from ([v] for v in values)
+        return
     part = list(values)
     while part:
         if len(part) == 1 or _fits(part):
@@ -83,46 +83,45 @@ def _fits(values: list[Value]) -> bool:
     return len(nodes) <= config.fuse and len(inputs) <= MAX_INPUTS
 
 
-def reduce_sum(v: Value, axes: tuple[int, ...], keepdims: bool) -> Value:
-    """The sum of a value over axes (logical or for booleans); a pending value becomes the map of the reduction."""
-    with LOCK:
-        if v.absorbed is not None or v.node is not None or is_row(v):
-            close(v)
-        return _close([v], axes, keepdims)
-
-
 class _Job:
-    """A region about to be computed: everything that can be done before anything has changed."""
+    """A region about to be computed: everything that can be done before anything has changed.
 
-    __slots__ = ("arrays", "axes", "extent", "found", "outputs", "plan", "recorded", "rows", "sinks")
+    axes: what the roots are summed over, None if they are not. done: it is computed.
+    """
 
-    def __init__(self, roots: list[Value], axes: tuple[int, ...] | None, keepdims: bool) -> None:
-        root = roots[0]
-        self.rows = rows = root.rows
-        row = is_row(root)
+    __slots__ = ("arrays", "axes", "done", "extent", "found", "node", "outputs", "plan", "recorded", "rows", "sinks")
+
+    def __init__(self, outputs: list[Value]) -> None:
+        first = outputs[0]
+        long = first.rows is not None and first.rows.long  # a sum, which ends the region of what is summed
+        roots = outputs
+        if long:
+            (summed,) = first.args
+            if summed.absorbed is not None or summed.node is not None:
+                close(summed)
+            roots = [summed]
+        self.rows = rows = roots[0].rows
+        row = is_row(roots[0])
+        shape, dtype = roots[0].shape, roots[0].dtype
         self.found = found = structure(roots, close)
-        root = roots[0]
+        self.outputs = [first] if long else roots
+        self.done = False
+        self.node: Region | None = None
+        self.axes: tuple[int, ...] | None = None
         self.plan = plans.get(found)
-        self.axes = axes
-        self.extent = extent = root.shape if rows is None else rows.extent
+        self.extent = extent = shape if rows is None else rows.extent
         if type(extent) is not tuple:  # that of a placeholder
             raise errors.placeholder_read()
-        backend = root.device.backend
-        if axes is None:
-            self.outputs = roots
-            self.recorded = is_recorded(root)
-            self.arrays = [backend.empty(root.shape, r.dtype) for r in roots]
-            shape = rows.kept if rows is not None and row else root.shape
-            self.sinks = [Output(a.reshape(shape)) for a in self.arrays]
+        self.recorded = is_recorded(self.outputs[0])
+        backend = first.device.backend
+        if long:
+            assert first.rows is not None
+            self.axes = first.rows.axes
+            self.arrays = [backend.empty(first.shape, dtype)]
+            self.sinks = [Output(self.arrays[0].reshape(first.rows.kept), self.axes)]
         else:
-            self.recorded = root.requires_grad and grad_mode.enabled
-            shape = reduced(extent, axes, keepdims)
-            total = Value(None, shape, root.dtype, root.device, self.recorded, None, True)
-            if config._debug:
-                total.line = user_line()
-            self.outputs = [total]
-            self.arrays = [backend.empty(shape, root.dtype)]
-            self.sinks = [Output(self.arrays[0].reshape(reduced(extent, axes, True)), axes)]
+            self.arrays = [backend.empty(shape, r.dtype) for r in roots]
+            self.sinks = [Output(a.reshape(rows.kept) if rows is not None and row else a) for a in self.arrays]
         if config._debug:
             checks.check_borrowed(found.inputs)
 
@@ -156,41 +155,62 @@ class _Job:
             return [inputs[n].array.reshape(opened.get(n, inputs[n].shape)) for n in self.plan.reads]
         return [inputs[n].array for n in self.plan.reads]
 
-    def finish(self) -> Value:
+    def begin(self) -> Region:
+        """The node that the region will be on the tape."""
+        node = self.node
+        if node is None:
+            outputs = self.outputs
+            node = self.node = Region(outputs, self.arrays, self.plan, self.found, self.extent, self.axes, self.rows)
+            alone = outputs[0] if len(outputs) == 1 else None
+            for n, v in enumerate(self.found.nodes):
+                if v.slot is not None and v is not alone and v.requires_grad:
+                    node.retained[n] = v.slot
+            if alone is not None:
+                node.slot = alone.slot
+        return node
+
+    def compute(self) -> None:
+        """Run it, unless that was done."""
+        if not self.done:
+            self.run()
+            self.finish()
+
+    def finish(self) -> None:
         """The values are computed: say so. Nothing here can fail."""
+        self.done = True
         found, outputs = self.found, self.outputs
         counters.forward += 1
         if config._debug:
             checks.check_region(found, self.arrays)
-        node = (
-            Region(outputs, self.arrays, self.plan, found, self.extent, self.axes, self.rows) if self.recorded else None
-        )
+        node = self.begin() if self.recorded else None
         # A value with its array in place is computed, so that comes last.
         mark = weakref.ref(node) if node is not None else _FORGOTTEN
-        single = len(outputs) == 1
         computed = set(outputs)
-        for n, v in enumerate(found.nodes):
+        for v in found.nodes:
             if v not in computed:
                 v.absorbed = mark
-            elif single:
-                continue  # its node keeps its slot
-            if v.slot is not None and node is not None and v.requires_grad:
-                node.retained[n] = v.slot
-        if node is not None and single:
+        if node is not None and len(outputs) == 1:
             outputs[0].node = node
-            node.slot = outputs[0].slot
         for v, array in zip(outputs, self.arrays, strict=True):
             v.array = array
             v.release_operands()
-        return outputs[0]
 
 
-def _close(roots: list[Value], axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Value:
-    job = _Job(roots, axes, keepdims)
-    if axes is None and roots[0].array is not None:
-        return roots[0]  # computed on the way to another
-    job.run()
-    return job.finish()
+def _close(outputs: list[Value]) -> None:
+    job = _Job(outputs)
+    if job.outputs[0].array is None:  # or it was computed on the way to another
+        job.compute()
+
+
+def begun(v: Value) -> _Job | None:
+    """A pending value's region, on the tape, for a pass to compute together with its gradients; None if that cannot be."""
+    if v.array is not None or v.op is None or config._debug or not is_recorded(v):
+        return None
+    job = _Job([v])
+    if v.array is not None:
+        return None
+    job.begin()
+    return job
 
 
 def absorbing(v: Value) -> Region | None:

@@ -136,16 +136,16 @@ def grow(op: Op, args: tuple[Any, ...]) -> Value:
 
 
 def grow_reduction(op: Reduction, a: Value, rows: Rows, keepdims: bool) -> Value:
-    """A new pending value: a value reduced along its rows, which have more than one element."""
-    if a.op is not None and a.rows is not None and (a.rows != rows or is_row(a)):  # other rows, or their values already
-        close(a)
+    """A new pending value: a value reduced along its rows."""
+    if a.op is not None and a.rows is not None and (is_row(a) or (a.rows != rows and not rows.long)):
+        close(a)  # a value of other rows, or of these, but reduced already
     return _made_of_one(op, a, rows, rows.kept if keepdims else rows.squeezed)
 
 
 def relabelled(a: Value, shape: Shape) -> Value | None:
     """A pending row value under another shape; None if that is none that row values have."""
     rows = a.rows
-    if rows is None or not is_row(a) or (shape != rows.kept and shape != rows.squeezed):
+    if rows is None or rows.long or not is_row(a) or (shape != rows.kept and shape != rows.squeezed):
         return None
     return _made_of_one(relabel, a, rows, shape)
 
@@ -171,7 +171,9 @@ def _made_of_one(op: Op, a: Value, rows: Rows, shape: Shape) -> Value:
 def _meeting(rows: Rows, args: tuple[Any, ...], shape: Shape) -> Rows | None:
     """The rows of an op's result, of whose operands at least one has these; None if they do not fit together: then those are computed."""
     held = [a for a in args if type(a) is Value and a.op is not None and a.rows is not None]
-    if shape == rows.extent:
+    if any(a.rows is not None and a.rows.long for a in held):
+        fit = False
+    elif shape == rows.extent:
         fit = all(a.rows == rows and (a.shape == shape or rows.aligned(a.shape)) for a in held)
     else:
         fit = all(a.rows == rows and a.shape == shape for a in held)

@@ -13,7 +13,7 @@ from ..base import errors
 from ..base.modes import set_grad_enabled
 from .adjoints import Accumulator, Adjoint
 from .arithmetic import InPlace
-from .closing import LOCK, absorbing, close
+from .closing import LOCK, absorbing, begun, close
 from .nodes import Leaf, Node, Part, Progress, Region, Slot, check_not_freed, check_nothing_lost, leaves_of, reachable
 from .recorded import Recorded
 from .value import Value
@@ -207,12 +207,19 @@ def total(a: Value | None, b: Value) -> Value:
 
 
 def _run(roots: Sequence[Seed], gradients: Gradients, retain: bool) -> None:
-    for v, _, _ in roots:
-        close(v)
     arithmetic = gradients.arithmetic
+    job = None
+    if isinstance(arithmetic, InPlace) and len(roots) == 1 and roots[0][2] is None:
+        job = arithmetic.job = begun(roots[0][0])  # a root that is pending is computed together with its gradients
+    for v, _, _ in roots if job is None else ():
+        close(v)
     try:
         with set_grad_enabled(arithmetic.recorded):
-            reverse([(v.node, arithmetic.adjoint(g, mask)) for v, g, mask in roots], gradients, retain)
+            nodes = [v.node for v, _, _ in roots] if job is None else [job.begin()]
+            adjoints = [arithmetic.adjoint(g, mask) for _, g, mask in roots]
+            reverse(list(zip(nodes, adjoints, strict=True)), gradients, retain)
+        if job is not None:
+            job.compute()  # nobody has asked for a gradient
     except BaseException as e:
         gradients.progress.reason = f"{type(e).__name__}: {e}"
         raise
@@ -228,8 +235,11 @@ def gradients_in(
     roots: Sequence[Seed], inputs: Sequence[Value], retain: bool, recorded: bool
 ) -> tuple[list[Value | None], bool]:
     """The gradients of `roots` in `inputs`, None for one that is zero or was not used; and whether any of them was used."""
-    for v, _, _ in roots:
-        close(v)
+    if len(roots) > 1 or any(
+        v.array is None for v in inputs
+    ):  # or an input may be inside of what is still to be computed
+        for v, _, _ in roots:
+            close(v)
     gradients = Gradients(Recorded() if recorded else InPlace(), [Wanted(v) for v in inputs])
     _run(roots, gradients, retain)
     return [w.value for w in gradients.wanted], bool(gradients.needed)

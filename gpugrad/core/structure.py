@@ -153,6 +153,16 @@ def members(roots: Sequence[Value]) -> dict[Value, int]:
     return {v: uses[v] for v in order}
 
 
+def nodes_behind(v: Value) -> list[Any]:
+    """The nodes of the tape that a value leads to first: its own, or of a pending one those of what its expression reads."""
+    if v.op is None or v.node is not None:
+        return [v.node] if v.node is not None and v.requires_grad else []
+    found = []
+    for n in members([v]):
+        found += [a.node for a in n.args if type(a) is Value and a.node is not None and a.requires_grad]
+    return found
+
+
 def _visit(v: Value, uses: dict[Value, int], order: list[Value]) -> None:
     # A function of its own: a closure that called itself would be a cycle, and keep the values alive.
     for a in v.args:

@@ -61,7 +61,7 @@ class Value:
 
 def is_row(v: Value) -> bool:
     """Whether a pending value has one number for each row of its region, and not one for each element."""
-    return v.rows is not None and v.shape != v.rows.extent
+    return v.rows is not None and (v.rows.long or v.shape != v.rows.extent)
 
 
 def held(array: Any, device: Any, owned: bool = False, requires_grad: bool = False, node: Any = None) -> Value:

@@ -25,7 +25,8 @@ class GradientPlan:
 
     wanted: the inputs, by index, then the interior nodes asked for. upstream, upstream_masks: what arrives, by output. values, masks: the
     adjoints of what is wanted; None for a gradient that is zero everywhere, or for a mask that is not needed. alias: the upstream gradient
-    itself, unchanged (of a region with one output; with several, everything is computed).
+    itself, unchanged (of a region with one output; with several, everything is computed). joint: the program computes the outputs of the
+    region as well, before what is asked for.
     """
 
     __slots__ = (
@@ -43,7 +44,7 @@ class GradientPlan:
         "values",
     )
 
-    def __init__(self, plan: Plan, request: GradientRequest) -> None:
+    def __init__(self, plan: Plan, request: GradientRequest, joint: bool = False) -> None:
         nodes, inputs, roots = symbols(plan.dag)
         graph = roots[0].graph
         self.nodes = nodes
@@ -72,8 +73,8 @@ class GradientPlan:
                 self.names.setdefault(root, Source(Kind.OUTPUT, k))
         # An alias is passed on, not computed; whatever else is asked for becomes an output of the program, in places.
         self.places: list[tuple[int | None, int | None]] = []
-        outputs: list[Sym] = []
-        self._rows: list[bool | None] = []
+        outputs: list[Sym] = list(roots) if joint else []
+        self._rows: list[bool | None] = [s.row for s in outputs]
         for w, value, mask, alias in zip(wanted, self.values, self.masks, self.alias, strict=True):
             place: list[int | None] = [None, None]
             for k, s in enumerate((value, mask) if not alias else ()):
@@ -172,6 +173,7 @@ class Plan:
 
     __slots__ = (
         "_backward",
+        "_joint",
         "_needs",
         "_nonlinear",
         "_tangent",
@@ -189,6 +191,7 @@ class Plan:
         self._tangent: dict[Any, TangentPlan] = {}
         self._usual: dict[bool, GradientPlan] = {}
         self._nonlinear: bool | None = None
+        self._joint: GradientPlan | None = None
         self.expected: set[Any] = set()  # for which (shape, axes) its backward has been announced to the backend
         self._needs: dict[Any, Any] = {}
         _, inputs, roots = symbols(dag)
@@ -211,6 +214,14 @@ class Plan:
             request = GradientRequest(self.reached, (False,) * count, (), (False,) * len(self.dag.roots), stored)
             found = self._usual[stored] = self.backward(request)
         return found
+
+    def joint(self) -> GradientPlan:
+        """The same, and what the region computes forward: all in one program, which reads the inputs once."""
+        if self._joint is None:
+            count = len(self.reached)
+            request = GradientRequest(self.reached, (False,) * count, (), (False,) * len(self.dag.roots), False)
+            self._joint = GradientPlan(self, request, joint=True)
+        return self._joint
 
     def tangent(self, moving: tuple[tuple[int, bool], ...], stored: bool) -> TangentPlan:
         """The plan of the output's tangent: see `TangentPlan`. stored: the output is there and need not be recomputed."""

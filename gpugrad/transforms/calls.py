@@ -17,6 +17,7 @@ from ..core.closing import close
 from ..core.forward import forward
 from ..core.nodes import Handed, Leaf, Slot, now, reachable, reaches_before
 from ..core.reverse import gradients_in
+from ..core.structure import nodes_behind
 from ..core.value import Value, held
 from ..functions.creation import tensor, zeros
 from ..tensor import Tensor
@@ -114,10 +115,7 @@ class Call:
         self.result = result
         self.outputs = [t if isinstance(t, Tensor) else tensor(t) for t in tree_leaves(result)]
         if not self.recorded:  # something else that the function has used may require grad
-            values = [t._value for t in self.outputs]
-            for v in values:
-                close(v)
-            nodes = reachable([v.node for v in values if v.requires_grad and v.node is not None])
+            nodes = reachable([node for t in self.outputs for node in nodes_behind(t._value)])
             self.recorded = grad_mode.enabled and any(type(n) is Leaf for n in nodes)
 
     def _own(self, t: Tensor) -> Value:
@@ -170,7 +168,13 @@ class Call:
 
     def returned(self, tree: Any) -> Any:
         """What the function returned, as it is handed on: without a graph, unless that is recorded."""
-        return self.handed(tree_map(lambda t: t if self.recorded or not isinstance(t, Tensor) else t.detach(), tree))
+        return self.handed(tree_map(self._detached, tree))
+
+    def _detached(self, t: Any) -> Any:
+        if self.recorded or not isinstance(t, Tensor):
+            return t
+        close(t._value)
+        return t.detach()
 
     def handed(self, tree: Any) -> Any:
         """Tensors as they are handed to the caller, who gave tensors or plain data."""

@@ -54,6 +54,7 @@ def test_one_launch_forward_one_backward_and_one_for_each_broadcast_input(on_gpu
     s = ((x - y) ** 2).sum()
     assert counted(lambda: gg.wait(s)) == 1
     assert counted(lambda: s.backward()) == 1
+    assert counted(lambda: ((x - y) ** 2).sum().backward()) == 1  # value and gradients together
 
 
 def test_backward_is_compiled_while_forward_is(on_gpu: None, fused: None) -> None:

@@ -39,7 +39,6 @@ class CpuBackend:
 
     dialect = "c"
     ahead = False
-    reduces = True
     xp: Any = np
 
     def from_host(self, data: Any, dtype: DType | None) -> Any:

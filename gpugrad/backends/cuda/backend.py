@@ -83,7 +83,6 @@ class CupyBackend:
 
     dialect = "cuda"
     ahead = True
-    reduces = True
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
