@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,12 @@ def jax_modules() -> Any:
 
 def compiled_peers(f: Callable[..., Any], arrays: list[np.ndarray]) -> dict[str, Run]:
     """Forward and backward of `f(module, *arrays)`, a scalar, in PyTorch (eager, compiled) and under JAX's jit."""
+    torch = torch_module()
+    return peers(lambda *ts: f(torch, *ts), lambda *xs: f(JaxNames, *xs), arrays)
+
+
+def peers(in_torch: Callable[..., Any], in_jax: Callable[..., Any], arrays: list[np.ndarray]) -> dict[str, Run]:
+    """The same of a function for each of the libraries."""
     runs: dict[str, Run] = {}
     torch = torch_module()
     if torch is not None:
@@ -51,11 +58,11 @@ def compiled_peers(f: Callable[..., Any], arrays: list[np.ndarray]) -> dict[str,
 
             return run
 
-        runs["torch eager"] = step(lambda *ts: f(torch, *ts))
-        runs["torch compile"] = step(torch.compile(lambda *ts: f(torch, *ts)))
+        runs["torch eager"] = step(in_torch)
+        runs["torch compile"] = step(torch.compile(in_torch))
     jax = jax_modules()
     if jax is not None:
-        g = jax[0].jit(jax[0].value_and_grad(lambda *xs: f(JaxNames, *xs), tuple(range(len(arrays)))))
+        g = jax[0].jit(jax[0].value_and_grad(in_jax, tuple(range(len(arrays)))))
         given = [jax[1].asarray(a) for a in arrays]
         runs["jax jit"] = lambda: jax[0].block_until_ready(g(*given))
     return runs
@@ -81,6 +88,12 @@ class JaxNames:
         import jax.numpy as jnp
 
         return jnp.tanh(x)
+
+    @staticmethod
+    def sin(x: Any) -> Any:
+        import jax.numpy as jnp
+
+        return jnp.sin(x)
 
 
 def ours(f: Callable[..., Any], arrays: list[np.ndarray]) -> Run:
@@ -247,9 +260,65 @@ def digits_step() -> dict[str, Run]:
     return runs
 
 
+def cross_entropy() -> dict[str, Run]:
+    """Softmax cross entropy of 4096 x 1000 logits with integer classes, its mean and gradient."""
+    rng = np.random.default_rng(0)
+    logits, classes = rng.standard_normal((4096, 1000), dtype=np.float32), rng.integers(0, 1000, 4096)
+    given, torch = gg.tensor(classes), torch_module()
+    theirs = torch.tensor(classes) if torch is not None else None
+
+    def in_jax(x: Any) -> Any:
+        import jax
+
+        return -jax.numpy.take_along_axis(jax.nn.log_softmax(x), classes[:, None], 1).mean()
+
+    runs = {"gpugrad": ours(lambda m, x: gg.nn.functional.cross_entropy(x, given), [logits])}
+    return runs | peers(lambda x: torch.nn.functional.cross_entropy(x, theirs), in_jax, [logits])
+
+
+def normalized(m: Any, x: Any, w: Any, b: Any, axes: tuple[int, ...]) -> Any:
+    """Without mean and with variance 1 over axes, scaled and moved: as it is written in NumPy."""
+    d = x - x.mean(axes, keepdims=True)
+    return (d / m.sqrt((d * d).mean(axes, keepdims=True) + 1e-5) * w + b).sum()
+
+
+def layer_norm() -> dict[str, Run]:
+    """Layer norm of a 4096 x 1024 matrix with weight and bias, and its gradients in all three."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(s, dtype=np.float32) for s in ((4096, 1024), (1024,), (1024,))]
+    torch, jax = torch_module(), jax_modules()
+    return {"gpugrad": ours(functools.partial(normalized, axes=(-1,)), arrays)} | peers(
+        lambda x, w, b: torch.nn.functional.layer_norm(x, (1024,), w, b).sum(),
+        lambda x, w, b: normalized(jax[1], x, w, b, (-1,)),
+        arrays,
+    )
+
+
+def batch_norm() -> dict[str, Run]:
+    """Batch norm of 32 x 64 x 32 x 32 elements in training, and its gradients."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(s, dtype=np.float32) for s in ((32, 64, 32, 32), (1, 64, 1, 1), (1, 64, 1, 1))]
+    torch, jax = torch_module(), jax_modules()
+    return {"gpugrad": ours(functools.partial(normalized, axes=(0, 2, 3)), arrays)} | peers(
+        lambda x, w, b: torch.nn.functional.batch_norm(x, None, None, w.ravel(), b.ravel(), True).sum(),
+        lambda x, w, b: normalized(jax[1], x, w, b, (0, 2, 3)),
+        arrays,
+    )
+
+
+def sine() -> dict[str, Run]:
+    """sin(x y) of a million elements, summed."""
+
+    def f(m: Any, x: Any, y: Any) -> Any:
+        return m.sin(x * y).sum()
+
+    arrays = data(10**6)[:2]
+    return {"gpugrad": ours(f, arrays), **compiled_peers(f, arrays)}
+
+
 def bytes_moved(n: int) -> int:
-    """What the chain has to move at least: three inputs read forward and backward, three gradients written."""
-    return 9 * 4 * n
+    """What the chain has to move at least: three inputs read, three gradients written."""
+    return 6 * 4 * n
 
 
 def copy_bandwidth(n: int = 10_000_000) -> Run:
@@ -262,7 +331,11 @@ WORKLOADS: dict[str, Callable[[], dict[str, Run]]] = {
     "chain, 10^3": lambda: chain(10**3),
     "chain, 10^5": lambda: chain(10**5),
     "chain, 10^7": lambda: chain(10**7),
+    "sin(x y), 10^6": sine,
     "gelu + bias, 4096 x 1024": gelu,
+    "cross entropy, 4096 x 1000": cross_entropy,
+    "layer norm, 4096 x 1024": layer_norm,
+    "batch norm, 32 x 64 x 32 x 32": batch_norm,
     "mse of 1 op, 10^6": lambda: mse(1),
     "mse of 10 ops, 10^6": lambda: mse(10),
     "mse of 50 ops, 10^6": lambda: mse(50),

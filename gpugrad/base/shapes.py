@@ -74,6 +74,7 @@ def reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
 
 
 LONGEST = 65536  # elements of a row: more do not stay in the cache of a core
+SCATTERED = 1024  # elements of an extent whose rows do not lie along its last axis: those of larger ones are walked with too wide steps
 
 
 class Rows(NamedTuple):
@@ -109,7 +110,7 @@ def rows_of(extent: Shape, axes: tuple[int, ...]) -> Rows:
     """
     length, size = math.prod([extent[a] for a in axes]), math.prod(extent)
     short = 2 <= length <= LONGEST and size > 0
-    if short and size > LONGEST:
+    if short and size > SCATTERED:
         short = max(a for a, n in enumerate(extent) if n > 1) in axes
     return Rows(extent, axes, reduced(extent, axes, True), reduced(extent, axes, False), not short)
 

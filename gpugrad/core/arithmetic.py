@@ -172,8 +172,10 @@ class InPlace:
     recorded = False
     accumulator = InPlaceAccumulator
 
-    def __init__(self, job: Any = None) -> None:
-        self.job = job  # of the region that the pass begins with, if that is still to be computed
+    def __init__(self) -> None:
+        # Regions that the pass begins with and that are still to be computed, the last first. The gradients of all but the first to be
+        # computed depend on nothing; that one is computed together with its gradients.
+        self.jobs: Sequence[Any] = ()
 
     def in_slot(self, to: Accumulator) -> bool:
         """Begin with the gradient that a leaf has already, if it can be added to in place."""
@@ -225,13 +227,14 @@ class InPlace:
         extra: Sequence[tuple[int, Any]],
     ) -> None:
         """Run the backward plan of a region; its outputs go where they are asked for, stored or added by the kernel itself."""
-        job = self.job if self.job is not None and self.job.node is node and not self.job.done else None
-        if job is not None:
+        job = None
+        if self.jobs and self.jobs[-1].node is node and not self.jobs[-1].done:
             if plan is node.plan.usual(node.stored) and (node.stored or not _sums(node, asked)):
-                plan = node.plan.joint()
+                job = self.jobs[-1]
+                plan = node.plan.joint(tuple([type(to.node) is not Leaf for _, to in asked]))
             else:
-                job.compute()
-                job = None
+                for j in reversed(self.jobs):
+                    j.compute()
         counters.backward += 1
         backend, extent = node.device.backend, node.extent
         if config._debug:

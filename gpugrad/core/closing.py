@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from ..backends.protocol import Backend, Output
@@ -12,10 +12,11 @@ from ..base import errors
 from ..base.config import MAX_INPUTS, config
 from ..base.counters import counters
 from ..base.forks import survive_fork
+from ..ops.op import Op
 from ..plans.plan import plans
 from . import checks
 from .nodes import Leaf, Part, Region, usual_backward
-from .structure import members, structure
+from .structure import edge_of, members, structure
 from .value import Value, is_row
 
 LOCK = threading.RLock()  # covers closing (two threads that read one tensor compute it once) and adding to leaves
@@ -91,19 +92,19 @@ class _Job:
 
     __slots__ = ("arrays", "axes", "done", "extent", "found", "node", "outputs", "plan", "recorded", "rows", "sinks")
 
-    def __init__(self, outputs: list[Value]) -> None:
+    def __init__(self, outputs: list[Value], given: Set[Value] = frozenset()) -> None:
         first = outputs[0]
         long = first.rows is not None and first.rows.long  # a sum, which ends the region of what is summed
         roots = outputs
         if long:
             (summed,) = first.args
-            if summed.absorbed is not None or summed.node is not None:
+            if summed.absorbed is not None or summed.node is not None or is_row(summed):
                 close(summed)
             roots = [summed]
         self.rows = rows = roots[0].rows
         row = is_row(roots[0])
         shape, dtype = roots[0].shape, roots[0].dtype
-        self.found = found = structure(roots, close)
+        self.found = found = structure(roots, close, given)
         self.outputs = [first] if long else roots
         self.done = False
         self.node: Region | None = None
@@ -202,15 +203,57 @@ def _close(outputs: list[Value]) -> None:
         job.compute()
 
 
-def begun(v: Value) -> _Job | None:
-    """A pending value's region, on the tape, for a pass to compute together with its gradients; None if that cannot be."""
+def begun(v: Value) -> list[_Job]:
+    """The regions that a pending value is the end of, on the tape, for a pass to compute together with their gradients.
+
+    Several, the last first, where one sums what another computes and its gradient depends on nothing: as the mean of a loss. Empty if
+    the value is computed already, or cannot be computed so. The caller holds the lock until they are computed, or forgotten.
+    """
     if v.array is not None or v.op is None or config._debug or not is_recorded(v):
-        return None
+        return []
+    a = _summed_in(v)
+    if a is not None and a.node is None:
+        found = _begun_after(v, a)
+        if found:
+            return found
+    del a  # a name of its own would look like a user's to those who count references
     job = _Job([v])
     if v.array is not None:
-        return None
+        return []
     job.begin()
-    return job
+    return [job]
+
+
+def _summed_in(v: Value) -> Value | None:
+    """What another region computes, where a value is made of one sum of it: the mean of losses, say."""
+    while type(v.op) is Op and type(v.args[0]) is Value:
+        v = v.args[0]
+        if v.rows is not None and v.rows.long:
+            return v
+    return edge_of(v) if v.op is not None else None
+
+
+def _begun_after(v: Value, a: Value) -> list[_Job]:
+    """The same for a value whose region begins with another's, if its gradient does not read what that one computes."""
+    before = begun(a)
+    if not before:
+        return []
+    a.node = before[0].begin()  # while the pass lasts, or until it is computed
+    last = _Job([v], {a})
+    keep, reads, _ = last.plan.needs(last.plan.reached, last.axes is None)
+    if keep or reads or v.array is not None:
+        forget(before)
+        return []
+    last.begin()
+    return [last, *before]
+
+
+def forget(jobs: Sequence[_Job]) -> None:
+    """Regions that were begun are not computed after all."""
+    for job in jobs:
+        if not job.done:
+            for v in job.outputs:
+                v.node = None
 
 
 def absorbing(v: Value) -> Region | None:

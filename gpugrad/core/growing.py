@@ -95,7 +95,7 @@ def grow(op: Op, args: tuple[Any, ...]) -> Value:
             if a.requires_grad:
                 grad = True
             if a.op is not None:
-                if a.rows is not None:
+                if a.rows is not None and not a.rows.long:
                     rows = a.rows
                 other = a.expression
                 if type(other) is int:
@@ -136,10 +136,11 @@ def grow(op: Op, args: tuple[Any, ...]) -> Value:
 
 
 def grow_reduction(op: Reduction, a: Value, rows: Rows, keepdims: bool) -> Value:
-    """A new pending value: a value reduced along its rows."""
-    if a.op is not None and a.rows is not None and (is_row(a) or (a.rows != rows and not rows.long)):
-        close(a)  # a value of other rows, or of these, but reduced already
-    return _made_of_one(op, a, rows, rows.kept if keepdims else rows.squeezed)
+    """A new pending value: a value reduced along its rows. (What is no full value of these is computed before: see `edge_of`.)"""
+    v = _made_of_one(op, a, rows, rows.kept if keepdims else rows.squeezed)
+    if rows.long and not v.requires_grad:
+        close(v)  # a number must not keep an array alive that nothing else needs
+    return v
 
 
 def relabelled(a: Value, shape: Shape) -> Value | None:
@@ -170,10 +171,8 @@ def _made_of_one(op: Op, a: Value, rows: Rows, shape: Shape) -> Value:
 
 def _meeting(rows: Rows, args: tuple[Any, ...], shape: Shape) -> Rows | None:
     """The rows of an op's result, of whose operands at least one has these; None if they do not fit together: then those are computed."""
-    held = [a for a in args if type(a) is Value and a.op is not None and a.rows is not None]
-    if any(a.rows is not None and a.rows.long for a in held):
-        fit = False
-    elif shape == rows.extent:
+    held = [a for a in args if type(a) is Value and a.op is not None and a.rows is not None and not a.rows.long]
+    if shape == rows.extent:
         fit = all(a.rows == rows and (a.shape == shape or rows.aligned(a.shape)) for a in held)
     else:
         fit = all(a.rows == rows and a.shape == shape for a in held)

@@ -13,7 +13,7 @@ from ..base import errors
 from ..base.modes import set_grad_enabled
 from .adjoints import Accumulator, Adjoint
 from .arithmetic import InPlace
-from .closing import LOCK, absorbing, begun, close
+from .closing import LOCK, absorbing, begun, close, forget
 from .nodes import Leaf, Node, Part, Progress, Region, Slot, check_not_freed, check_nothing_lost, leaves_of, reachable
 from .recorded import Recorded
 from .value import Value
@@ -208,18 +208,31 @@ def total(a: Value | None, b: Value) -> Value:
 
 def _run(roots: Sequence[Seed], gradients: Gradients, retain: bool) -> None:
     arithmetic = gradients.arithmetic
-    job = None
-    if isinstance(arithmetic, InPlace) and len(roots) == 1 and roots[0][2] is None:
-        job = arithmetic.job = begun(roots[0][0])  # a root that is pending is computed together with its gradients
-    for v, _, _ in roots if job is None else ():
+    with LOCK:
+        if isinstance(arithmetic, InPlace) and len(roots) == 1 and roots[0][2] is None:
+            jobs = begun(roots[0][0])
+            if jobs:  # a root that is pending is computed together with its gradients
+                arithmetic.jobs = jobs
+                try:
+                    _walk([jobs[0].begin()], roots, gradients, retain)
+                    for job in reversed(jobs):
+                        job.compute()
+                except BaseException:
+                    forget(jobs)
+                    raise
+                return
+    for v, _, _ in roots:
         close(v)
+    _walk([v.node for v, _, _ in roots], roots, gradients, retain)
+
+
+def _walk(nodes: Sequence[Node], roots: Sequence[Seed], gradients: Gradients, retain: bool) -> None:
+    """The pass itself, from the nodes of the roots."""
+    arithmetic = gradients.arithmetic
     try:
         with set_grad_enabled(arithmetic.recorded):
-            nodes = [v.node for v, _, _ in roots] if job is None else [job.begin()]
             adjoints = [arithmetic.adjoint(g, mask) for _, g, mask in roots]
             reverse(list(zip(nodes, adjoints, strict=True)), gradients, retain)
-        if job is not None:
-            job.compute()  # nobody has asked for a gradient
     except BaseException as e:
         gradients.progress.reason = f"{type(e).__name__}: {e}"
         raise

@@ -24,6 +24,7 @@ class Structure:
     __slots__ = (
         "blocked",
         "codes",
+        "given",
         "index",
         "inputs",
         "key",
@@ -35,8 +36,9 @@ class Structure:
         "scalars",
     )
 
-    def __init__(self, roots: Sequence[Value], private: Set[Value]) -> None:
+    def __init__(self, roots: Sequence[Value], private: Set[Value], given: Set[Value]) -> None:
         self.private = private
+        self.given = given
         self.codes: list[Any] = []
         self.nodes: list[Value] = []
         self.inputs: list[Value] = []
@@ -81,10 +83,13 @@ class Structure:
         entry: list[Any] = [v.op, v.requires_grad]
         numbers: list[Any] = []
         row = v.rows is not None and _reads_rows(v)
+        edge = edge_of(v)
         for a in v.args:
             if type(a) is Value:
                 code = self.row_index.get(a) if row and a.op is None else index.get(a)
-                if code is None:
+                if code is None and (a is edge or (a.rows is not None and a.rows.long)):
+                    code = self._begin_with(a)
+                elif code is None:
                     fresh = a.op is not None and a.absorbed is None and a.node is None
                     code = self._visit(a) if fresh else self._reach(a, v if row else None)
                 entry.append(code)
@@ -95,6 +100,14 @@ class Structure:
         self.scalars += numbers
         index[v] = code = len(self.nodes)
         self.nodes.append(v)
+        return code
+
+    def _begin_with(self, a: Value) -> int:
+        """A value of another region, which must be computed before, unless it will be."""
+        if a not in self.given:
+            self.blocked.append(a)
+        self.index[a] = code = ~len(self.inputs)
+        self.inputs.append(a)
         return code
 
     def _reach(self, a: Value, row: Value | None = None) -> int:
@@ -119,16 +132,30 @@ def _reads_rows(v: Value) -> bool:
     return is_row(v) and type(v.op) is not Reduction
 
 
-def structure(roots: list[Value], close: Callable[[Value], Any]) -> Structure:
+def edge_of(v: Value) -> Value | None:
+    """The pending operand of a reduction that is not in its region: what has other rows, or is a row value already.
+
+    (The sum of long rows is the end of its region: so it is in that of no op.)
+    """
+    if type(v.op) is Reduction and v.rows is not None:
+        a: Value = v.args[0]
+        if a.rows is not None and (is_row(a) or (a.rows != v.rows and not v.rows.long)):
+            return a
+    return None
+
+
+def structure(roots: list[Value], close: Callable[[Value], Any], given: Set[Value] = frozenset()) -> Structure:
     """Walk the pending values below `roots`, once. Roots that are computed on the way to others are taken out of the list.
+
+    given: values of other regions that will be there when this one is run.
 
     A value inside that some region has already computed, or that is a leaf, is closed first, deepest first, unless
     nothing but these roots can reach it: so no node is ever computed by more than two regions.
     """
-    found = Structure(roots, frozenset())
+    found = Structure(roots, frozenset(), given)
     while found.blocked:
         del found
-        found = Structure(roots, _private(roots))
+        found = Structure(roots, _private(roots), given)
         blocked = found.blocked
         if not blocked:
             break
@@ -138,7 +165,7 @@ def structure(roots: list[Value], close: Callable[[Value], Any]) -> Structure:
         roots[1:] = [r for r in roots[1:] if r.op is not None]
         if len(roots) > 1 and roots[0].op is None:
             del roots[0]
-        found = Structure(roots, frozenset())
+        found = Structure(roots, frozenset(), given)
     return found
 
 

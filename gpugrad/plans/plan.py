@@ -26,7 +26,7 @@ class GradientPlan:
     wanted: the inputs, by index, then the interior nodes asked for. upstream, upstream_masks: what arrives, by output. values, masks: the
     adjoints of what is wanted; None for a gradient that is zero everywhere, or for a mask that is not needed. alias: the upstream gradient
     itself, unchanged (of a region with one output; with several, everything is computed). joint: the program computes the outputs of the
-    region as well, before what is asked for.
+    region as well, before what is asked for; which gradients may be the upstream one itself.
     """
 
     __slots__ = (
@@ -44,7 +44,7 @@ class GradientPlan:
         "values",
     )
 
-    def __init__(self, plan: Plan, request: GradientRequest, joint: bool = False) -> None:
+    def __init__(self, plan: Plan, request: GradientRequest, joint: tuple[bool, ...] | None = None) -> None:
         nodes, inputs, roots = symbols(plan.dag)
         graph = roots[0].graph
         self.nodes = nodes
@@ -60,6 +60,8 @@ class GradientPlan:
         masks = [*request.masks, *(False for _ in request.interior)]
         single = len(roots) == 1
         self.alias = [single and a is not None and a.value is self.upstream[0] for a in found]
+        if joint is not None:
+            self.alias = [alias and passed for alias, passed in zip(self.alias, joint, strict=True)]
         self.values = [None if a is None else _like(w, a.value) for w, a in zip(wanted, found, strict=True)]
         self.masks = [
             None if a is None or a.mask is None or not keep else _like(w, a.mask)
@@ -73,7 +75,7 @@ class GradientPlan:
                 self.names.setdefault(root, Source(Kind.OUTPUT, k))
         # An alias is passed on, not computed; whatever else is asked for becomes an output of the program, in places.
         self.places: list[tuple[int | None, int | None]] = []
-        outputs: list[Sym] = list(roots) if joint else []
+        outputs: list[Sym] = [] if joint is None else list(roots)
         self._rows: list[bool | None] = [s.row for s in outputs]
         for w, value, mask, alias in zip(wanted, self.values, self.masks, self.alias, strict=True):
             place: list[int | None] = [None, None]
@@ -191,7 +193,7 @@ class Plan:
         self._tangent: dict[Any, TangentPlan] = {}
         self._usual: dict[bool, GradientPlan] = {}
         self._nonlinear: bool | None = None
-        self._joint: GradientPlan | None = None
+        self._joint: dict[tuple[bool, ...], GradientPlan] = {}
         self.expected: set[Any] = set()  # for which (shape, axes) its backward has been announced to the backend
         self._needs: dict[Any, Any] = {}
         _, inputs, roots = symbols(dag)
@@ -215,13 +217,17 @@ class Plan:
             found = self._usual[stored] = self.backward(request)
         return found
 
-    def joint(self) -> GradientPlan:
-        """The same, and what the region computes forward: all in one program, which reads the inputs once."""
-        if self._joint is None:
+    def joint(self, passed: tuple[bool, ...]) -> GradientPlan:
+        """The same, and what the region computes forward: all in one program, which reads the inputs once.
+
+        passed: which of the gradients may be the upstream one itself; the others are stored in any case.
+        """
+        found = self._joint.get(passed)
+        if found is None:
             count = len(self.reached)
             request = GradientRequest(self.reached, (False,) * count, (), (False,) * len(self.dag.roots), False)
-            self._joint = GradientPlan(self, request, joint=True)
-        return self._joint
+            found = self._joint[passed] = GradientPlan(self, request, passed)
+        return found
 
     def tangent(self, moving: tuple[tuple[int, bool], ...], stored: bool) -> TangentPlan:
         """The plan of the output's tangent: see `TangentPlan`. stored: the output is there and need not be recomputed."""

@@ -80,12 +80,13 @@ class Program:
 
     sources, input_dtypes: what each input array is. scalar_types: the kind of each Python number, None if it is not read.
     outputs, dtypes: one operand per output, and the dtype it is stored in. Shapes are arguments: the inputs of a run
-    broadcast to one shape, which the outputs have, or are summed from. row_inputs, row_outputs: those that have one element for each row.
+    broadcast to one shape, which the outputs have, or are summed from. row_inputs, row_outputs: those that have one element for each row; stores_rows: the latter by number.
     executables: what executors have made of the program, each under a key of its own; forgotten with the program.
     """
 
     __slots__ = (
         "dtypes", "executables", "input_dtypes", "instructions", "outputs", "row_inputs", "row_outputs", "rows", "scalar_types", "sources",
+        "stores_rows",
     )  # fmt: skip
 
     def __init__(
@@ -101,6 +102,7 @@ class Program:
     ) -> None:
         self.row_inputs = tuple(row_inputs) or (False,) * len(sources)
         self.row_outputs = tuple(row_outputs) or (False,) * len(outputs)
+        self.stores_rows = tuple(k for k, row in enumerate(self.row_outputs) if row)
         self.rows = _rows(instructions, self.row_inputs, self.row_outputs)
         self.sources = tuple(sources)
         self.input_dtypes = tuple(input_dtypes)

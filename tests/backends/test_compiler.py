@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not compiler.compiler(), reason="no C++ compiler on this machine"),
 ]
 
-PROGRAM = "import gpugrad as gg; x = gg.tensor([1.0, 2.0], requires_grad=True); (gg.tanh(x * 3) * x).sum().backward(); print(x.grad.tolist())"
+PROGRAM = "import gpugrad as gg; x = gg.tensor([1.0, 2.0], requires_grad=True); y = (gg.tanh(x * 3) * x).sum(); y.item(); y.backward(); print(x.grad.tolist())"
 EXPECTED = [math.tanh(3 * x) + 3 * x * (1 - math.tanh(3 * x) ** 2) for x in (1.0, 2.0)]
 
 

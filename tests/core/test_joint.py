@@ -22,8 +22,19 @@ LOSSES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "bias": (lambda x, b: (gg.sin(x + b) * x).sum(), (A, B)),
     "long": (lambda x, y: (gg.tanh(x * y) * x).sum(), (LONG, LONG[::-1].copy())),
     "long, with a gradient that is summed": (lambda x, s: (gg.tanh(x) * s).sum(), (LONG, np.array(2.0))),
+    "long mean": (lambda x, y: gg.sqrt(((x - y) ** 2).mean() + 1), (LONG, LONG[::-1].copy())),
+    "long mean, scaled": (lambda x: -0.5 * ((x * x).mean() * 3 + 1), (LONG,)),
+    "two long means": (lambda x, y: (x * x).mean() * (y * y).mean(), (LONG, LONG[::-1].copy())),
+    "away from a long mean": (lambda x: ((x - x.mean()) ** 2).mean(), (LONG,)),
     "identity": (lambda x: x.sum(), (A,)),
     "softmax": (lambda x: (gg.softmax(x) * x).sum(), (A,)),
+    "mean of row values": (lambda x: gg.logsumexp(x, 1).mean(), (A,)),
+    "mean of what has other rows": (lambda x, b: (gg.softmax(x, 1) * b).mean(), (A, B)),
+    "largest of row values": (lambda x: gg.logsumexp(x, 1).max(), (A,)),
+    "square of the mean of row values": (lambda x: gg.logsumexp(x, 1).mean() ** 2, (A,)),
+    "rows of rows": (lambda x: (x.reshape(8, 5, 30) ** 2).sum(2).sum(1).mean(), (A,)),
+    "two sums of row values": (lambda x, y: gg.logsumexp(x, 1).mean() - gg.logsumexp(y, 0).mean(), (A, A[::-1].copy())),
+    "cross entropy": (lambda x: gg.nn.functional.cross_entropy(x, np.arange(40) % 30), (A,)),
 }
 
 
@@ -111,6 +122,46 @@ def test_a_pass_that_fails_leaves_the_root_pending(monkeypatch: pytest.MonkeyPat
     x.zero_grad()
     loss.backward()
     np.testing.assert_allclose(x.grad.numpy(), np.tanh(A) + A * (1 - np.tanh(A) ** 2))  # type: ignore[union-attr]
+
+
+@pytest.mark.usefixtures("on_cpu", "fused")
+def test_of_two_regions_either_may_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = type(gg.get_device("cpu").backend)
+    plain = backend.run
+    for good in range(3):
+        x = leaf(A)
+        loss = gg.logsumexp(x, 1).mean()
+        left = [good]
+
+        def fails(*args: Any, left: list[int] = left) -> None:
+            if not left[0]:
+                raise MemoryError("none left")
+            left[0] -= 1
+            plain(*args)
+
+        monkeypatch.setattr(backend, "run", fails)
+        with pytest.raises(MemoryError):
+            loss.backward(retain_graph=True)
+        monkeypatch.setattr(backend, "run", plain)
+        e = np.exp(A)
+        assert loss.item() == pytest.approx(np.log(e.sum(1)).mean())
+        x.zero_grad()
+        loss.backward()
+        np.testing.assert_allclose(x.grad.numpy(), e / e.sum(1, keepdims=True) / 40)  # type: ignore[union-attr]
+
+
+@pytest.mark.usefixtures("on_cpu", "fused")
+def test_the_mean_of_a_loss_is_no_reason_to_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, classes = leaf(A), gg.tensor(np.arange(40) % 30)
+    runs: list[int] = []
+    backend = type(gg.get_device("cpu").backend)
+    plain = backend.run
+    loss = gg.nn.functional.cross_entropy(x, classes)
+    monkeypatch.setattr(
+        backend, "run", lambda self, program, *rest: runs.append(len(program.outputs)) or plain(self, program, *rest)
+    )
+    loss.backward()
+    assert sorted(runs) == [1, 1, 2]  # the mean, its gradient, and the losses with the gradient of x
 
 
 def test_gradients_are_added_to_what_is_there() -> None:

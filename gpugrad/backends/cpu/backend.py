@@ -80,16 +80,17 @@ class CpuBackend:
         self, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output],
         rows: tuple[int, ...] = (),
     ) -> None:  # fmt: skip
-        if program.rows == "all":
-            shape, rows = reduced(shape, rows, True), ()
+        if program.rows != "mixed":
+            shape, rows = reduced(shape, rows, True) if program.rows else shape, ()
         kernel = program.executables.get(Kernel)
         if kernel is None or config._cpu == "numpy":
             kernel = _chosen(program, shape)
         if kernel:
-            if program.rows == "mixed":
-                _run_rows(kernel, program, shape, arrays, scalars, outputs, rows)
-            else:
-                native.run(kernel, shape, arrays, scalars, outputs)
+            for k in program.stores_rows if rows else ():
+                if outputs[k].axes or outputs[k].accumulate:
+                    _run_rows(kernel, program, shape, arrays, scalars, outputs, rows)
+                    return
+            native.run(kernel, shape, arrays, scalars, outputs, rows)
         else:
             reference.run(program, shape, arrays, scalars, outputs, rows)
 
@@ -148,7 +149,7 @@ def _run_rows(
     kernel: Kernel, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output],
     rows: tuple[int, ...],
 ) -> None:  # fmt: skip
-    """Run a kernel that reduces. It stores row values, whole; where they are summed or added, that is done after."""
+    """Run a kernel that reduces. It stores row values, whole: they are summed or added after."""
     kept = reduced(shape, rows, True)
     own = list(outputs)
     later: list[tuple[DType, Any, Output]] = []

@@ -149,6 +149,11 @@ def missing(program: Program) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
+def _bits(axes: tuple[int, ...]) -> int:
+    return sum(1 << a for a in axes)
+
+
+@functools.lru_cache(maxsize=1024)
 def _shape(shape: Shape) -> Any:
     return (ctypes.c_longlong * max(1, len(shape)))(*shape)
 
@@ -184,7 +189,7 @@ def run(
         call.shape = ctypes.addressof(extent)
         call.dims = len(shape)
         call.accumulate = accumulate
-        call.reduced = sum([1 << a for a in rows]) if rows else 0
+        call.reduced = _bits(rows) if rows else 0
         call.threads = min(config.threads, 1 + math.prod(shape) * kernel.cost // SHARE)
         if kernel.entry(*arrays, *scalars, *buffers, ctypes.addressof(call)):
             raise MemoryError("a compiled plan found no memory for its sums")
