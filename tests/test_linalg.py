@@ -288,6 +288,35 @@ def test_a_large_matrix_is_factored_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.usefixtures("on_cpu")
+@pytest.mark.parametrize("how", ["SGD", "Adam", "writes"])
+def test_factors_are_those_of_the_matrix_as_it_is_now(how: str) -> None:
+    A, B = _large(40)
+    a = gg.tensor(A, requires_grad=True)
+    optimizer = None if how == "writes" else getattr(gg.optim, how)([a], lr=0.1)
+    for _ in range(20):  # until the step is compiled, and done in place where nobody can tell
+        a.zero_grad()
+        x = gg.linalg.solve(a, B)
+        (x * x).sum().backward()
+        assert np.allclose(x.detach().numpy(), np.linalg.solve(np.array(a.tolist()), B), rtol=0, atol=1e-10)
+        if optimizer is not None:
+            optimizer.step()
+            continue
+        with gg.no_grad():
+            a -= 0.1 * a.grad
+            a[0, 0] += 0.1
+
+
+@pytest.mark.usefixtures("on_cpu")
+def test_factors_of_a_gradient_are_not_those_of_the_next_one() -> None:
+    A, B = _large(40)
+    x = gg.tensor(A, requires_grad=True)
+    for _ in range(3):
+        (x * x).sum().backward()  # added to the gradient that is there
+        found = gg.linalg.solve(x.grad, B).numpy().copy()
+        assert np.allclose(found, np.linalg.solve(np.array(x.grad.tolist()), B), rtol=0, atol=1e-10)  # type: ignore[union-attr]
+
+
+@pytest.mark.usefixtures("on_cpu")
 def test_large_singular_matrices() -> None:
     A, B = _large(40)
     A[3] = 0

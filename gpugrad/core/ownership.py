@@ -35,6 +35,8 @@ def may_overwrite(values: tuple[Value] | list[Value], k: int = 0) -> bool:
     if references(values)[k] > 1:
         return False
     v = values[k]
+    if hasattr(v, "factors"):  # they would be those of another matrix
+        return False
     return v.owned and v.array is not None and bool(v.device.backend.sole_owner(v.array))
 
 

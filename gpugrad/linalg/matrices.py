@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import weakref
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +13,6 @@ from ..arguments import as_tensors
 from ..base import errors
 from ..base.shapes import Axis, as_index, broadcast, normalize_axes, normalize_axis
 from ..coerce import on_host
-from ..core.value import Value
 from ..functions import creation, matrices, reductions
 from ..functions.contraction import matmul, tensordot
 from ..functions.elementwise import where
@@ -28,17 +26,16 @@ from ..tensor import Tensor
 from .face import as_dtype, floats, public, square
 from .factors import svdvals
 
-_known: weakref.WeakKeyDictionary[Value, Factors] = weakref.WeakKeyDictionary()
-
 
 def _factors(a: Tensor, n: int) -> Factors | None:
     """The factors of a matrix, for all that is solved with it while it is there. None for a small one, and for a batch."""
     if n < SMALL or a.ndim > 2:
         return None
-    found = _known.get(a._value)
-    if found is None:
-        found = _known[a._value] = Factors()
-    return found
+    v = a._value
+    if not hasattr(v, "factors"):
+        v.factors = Factors()
+    known: Factors = v.factors
+    return known
 
 
 @public
