@@ -239,13 +239,17 @@ def _begun_after(v: Value, a: Value) -> list[_Job]:
     if not before:
         return []
     a.node = before[0].begin()  # while the pass lasts, or until it is computed
-    last = _Job([v], {a})
-    keep, reads, _ = last.plan.needs(last.plan.reached, last.axes is None)
-    if keep or reads or v.array is not None:
-        forget(before)
-        return []
-    last.begin()
-    return [last, *before]
+    found: list[_Job] = []
+    try:
+        last = _Job([v], {a})
+        keep, reads, _ = last.plan.needs(last.plan.reached, last.axes is None)
+        if not keep and not reads and v.array is None:
+            last.begin()
+            found = [last, *before]
+    finally:
+        if not found:  # it does read it, or there was no memory
+            forget(before)
+    return found
 
 
 def forget(jobs: Sequence[_Job]) -> None:

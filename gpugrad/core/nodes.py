@@ -156,7 +156,6 @@ class Handed(Leaf):
 
 
 _NOTHING: dict[int, Any] = {}  # shared, and never written to
-_NO_SHAPES: dict[int, Shape] = {}
 
 
 class Region(Node):
@@ -216,7 +215,7 @@ class Region(Node):
             self.scopes = {n: v.scope for n, v in enumerate(found.nodes) if hasattr(v, "scope")}
         self.outputs: list[Any] = [array if k in reads else None for k, array in enumerate(arrays)]
         self.interior = list(map(weakref.ref, found.nodes))
-        self.row_shapes = _NO_SHAPES if rows is None else {n: v.shape for n, v in enumerate(found.nodes) if is_row(v)}
+        self.row_shapes = _NOTHING if rows is None else {n: v.shape for n, v in enumerate(found.nodes) if is_row(v)}
         self.retained: dict[int, Slot] = {}
         self.parts: list[weakref.ref[Part]] = []
         if len(values) > 1:

@@ -248,11 +248,9 @@ def gradients_in(
     roots: Sequence[Seed], inputs: Sequence[Value], retain: bool, recorded: bool
 ) -> tuple[list[Value | None], bool]:
     """The gradients of `roots` in `inputs`, None for one that is zero or was not used; and whether any of them was used."""
-    if len(roots) > 1 or any(
-        v.array is None for v in inputs
-    ):  # or an input may be inside of what is still to be computed
-        for v, _, _ in roots:
-            close(v)
+    inside = any(v.array is None for v in inputs)  # of what is still to be computed, perhaps
+    for v, _, _ in roots if inside or len(roots) > 1 else ():
+        close(v)
     gradients = Gradients(Recorded() if recorded else InPlace(), [Wanted(v) for v in inputs])
     _run(roots, gradients, retain)
     return [w.value for w in gradients.wanted], bool(gradients.needed)

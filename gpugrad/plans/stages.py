@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.dtypes import DType
-from ..ops.reduction import Reduction
+from ..ops.reduction import Reduction, spread
 from .dag import Input
 from .program import Instruction, Kind, Operand, Program, Source, Temp
 
@@ -81,7 +81,7 @@ class _Stages:
             return True
         if not isinstance(i.dtype, np.dtype):
             return None
-        if i.op.name == "spread":
+        if i.op is spread:
             return False
         of = [rows.get(a) for a in i.args]
         return False if False in of else True if True in of else None
