@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from workloads import JaxNames, tanh_sigmoid, thousand_ops
+from workloads import JaxNames, normalized, tanh_sigmoid, thousand_ops
 
 import gpugrad as gg
 from gpugrad.backends import kernel_cache as cache
@@ -197,6 +197,59 @@ def gelu(n: int, dtype: str, peak: float) -> str:
     return row(f"gelu + bias, {rows} x 4096, {dtype}", measure(runs, wait), 3 * SIZES[dtype] * rows * 4096 / peak, runs)
 
 
+def of_rows(name: str, runs: dict[str, Run], count: int, peak: float) -> str:
+    """A line for what reduces rows: its floor is one that reads the table once and writes its gradient once."""
+    return row(name, measure(runs, wait), 8 * count / peak, runs)
+
+
+def cross_entropy(rows: int, classes: int, peak: float) -> str:
+    """Softmax cross entropy of float32 logits with integer classes, its mean and gradient."""
+    rng = np.random.default_rng(0)
+    logits, labels = rng.standard_normal((rows, classes), dtype=np.float32), rng.integers(0, classes, rows)
+    given, torch, jax = gg.tensor(labels), installed("torch"), installed("jax")
+    theirs = torch.tensor(labels, device="cuda") if torch is not None else None
+    placed = jax.numpy.asarray(labels) if jax is not None else None
+
+    def f(m: Any, x: Any) -> Any:
+        if m is gg:
+            return gg.nn.functional.cross_entropy(x, given)
+        if m is torch and torch is not None:
+            return torch.nn.functional.cross_entropy(x, theirs)
+        return -jax.numpy.take_along_axis(jax.nn.log_softmax(x), placed[:, None], 1).mean()
+
+    runs = everyone(f, [logits], "float32", None)
+    return of_rows(f"cross entropy, {rows} x {classes}", runs, logits.size, peak)
+
+
+def layer_norm(rows: int, width: int, peak: float) -> str:
+    """Layer norm with weight and bias, and its gradients in all three."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(s, dtype=np.float32) for s in ((rows, width), (width,), (width,))]
+    torch, jax = installed("torch"), installed("jax")
+
+    def f(m: Any, x: Any, w: Any, b: Any) -> Any:
+        if m is torch and torch is not None:
+            return torch.nn.functional.layer_norm(x, (width,), w, b).sum()
+        return normalized(gg if m is gg else jax.numpy, x, w, b, (-1,))
+
+    return of_rows(f"layer norm, {rows} x {width}", everyone(f, arrays, "float32", None), arrays[0].size, peak)
+
+
+def batch_norm(shape: tuple[int, ...], peak: float) -> str:
+    """Batch norm in training, and its gradients."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(s, dtype=np.float32) for s in (shape, (1, shape[1], 1, 1), (1, shape[1], 1, 1))]
+    torch, jax = installed("torch"), installed("jax")
+
+    def f(m: Any, x: Any, w: Any, b: Any) -> Any:
+        if m is torch and torch is not None:
+            return torch.nn.functional.batch_norm(x, None, None, w.ravel(), b.ravel(), True).sum()
+        return normalized(gg if m is gg else jax.numpy, x, w, b, (0, 2, 3))
+
+    name = f"batch norm, {' x '.join(map(str, shape))}"
+    return of_rows(name, everyone(f, arrays, "float32", None), arrays[0].size, peak)
+
+
 SIZES = {"float32": 4, "bfloat16": 2}
 
 
@@ -205,6 +258,12 @@ def elementwise(sizes: list[int], peak: float) -> Iterator[str]:
         for dtype in SIZES:
             yield chain(n, dtype, peak)
             yield gelu(n, dtype, peak)
+
+
+def tables(scale: int, peak: float) -> Iterator[str]:
+    yield cross_entropy(16384 // scale, 1000, peak)
+    yield layer_norm(16384 // scale, 1024, peak)
+    yield batch_norm((64, 64, 64 // scale, 64), peak)
 
 
 def total(shape: tuple[int, ...], axis: int | None, name: str, peak: float) -> str:
@@ -335,7 +394,7 @@ def main(rehearse: bool = False) -> str:
         settings(1, 0.0, by_cupy=False)
     peak = bandwidth(10**4 if rehearse else 10**8) if not rehearse else 1e12
     rows: list[str] = []
-    for part in (elementwise(sizes, peak), reductions(size, peak), overhead(scale)):
+    for part in (elementwise(sizes, peak), tables(scale, peak), reductions(size, peak), overhead(scale)):
         for line in part:
             rows.append(line)
             print(line, flush=True)

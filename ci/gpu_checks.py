@@ -42,12 +42,12 @@ Found = Iterator[str | Case]
 # Seconds for each group: less than 7 minutes together. Then, of each check, its name, the seconds it may take, and the function.
 GROUPS: dict[str, tuple[float, list[tuple[str, float, Callable[[], Any]]]]] = {
     "Devices": (30, []),
-    "Kernels": (95, []),
+    "Kernels": (110, []),
     "Streams and arrays": (50, []),
-    "Matrix products": (40, []),
-    "The tests, sampled": (90, []),
+    "Matrix products": (50, []),
+    "The tests, sampled": (60, []),
     "The demo": (25, []),
-    "Speed": (70, []),
+    "Speed": (80, []),
     "compute-sanitizer": (15, []),
 }
 _rehearse, _kept = False, 0
@@ -379,6 +379,38 @@ def sums() -> Found:
             beside("variance", lambda x: gg.var(x, axis=(0, 2)), uniform(7, 20, 30)),
             beside("layer norm", lambda x, w, b: gg.nn.functional.layer_norm(x, (1,), w, b), uniform(30, 48), uniform(48), uniform(48)),
             beside("bias of 3 axes", lambda x, b: gg.gelu(x + b), uniform(8, 30, 40), uniform(30, 1)),
+        ]
+    )  # fmt: skip
+
+
+@check("Kernels", 20)
+@ahead
+def rows() -> Found:
+    """Regions that reduce: what is made of the rows of a table is one kernel each way."""
+    f = gg.nn.functional
+    norm = lambda x, axis: (x - x.mean(axis, keepdims=True)) / gg.sqrt(x.var(axis, keepdims=True) + 1e-5)  # noqa: E731
+    shapes: list[tuple[tuple[int, ...], Any]] = [
+        ((60, 500), 1), ((60, 500), 0), ((300, 3), 1), ((5, 4097), 1), ((3, 65_536), 1), ((8, 16, 5, 5), (0, 2, 3)), ((6, 70, 9), 1),
+        ((2, 70_000), 1), ((3000, 40), 0), ((100_000, 2), 1), ((7, 1025), 1),
+    ]  # fmt: skip
+    for dtype in some(("float32", "float16", "bfloat16", "float64")):
+        for shape, axis in some(shapes if dtype == "float32" else shapes[:4]):
+            x = uniform(*shape, dtype=dtype)
+            yield from some(
+                [
+                    beside(f"softmax of {dtype} {shape} over {axis}", lambda x, axis=axis: gg.softmax(x, axis=axis), x),
+                    beside(f"a norm of {dtype} {shape} over {axis}", lambda x, axis=axis: norm(x, axis) * x, x),
+                    beside(f"largest less smallest of {dtype} {shape} over {axis}",
+                           lambda x, axis=axis: (x.max(axis, keepdims=True) - x.min(axis, keepdims=True)) * x, x),
+                ]
+            )  # fmt: skip
+    labels = rng.integers(0, 500, 60)
+    yield from some(
+        [
+            beside("cross entropy", lambda x: f.cross_entropy(x, gg.tensor(labels)), uniform(60, 500)),
+            beside("a loss of rows, summed", lambda x: gg.logsumexp(x * 2, axis=1).sum(), uniform(60, 500)),
+            beside("layer norm, a sum", lambda x, w, b: gg.tanh(norm(x, 1) * w + b).sum(), uniform(300, 768), uniform(768), uniform(768)),
+            beside("truth", lambda x: gg.where((x > 1.9).any(1, keepdims=True), x * x, x), uniform(300, 40)),
         ]
     )  # fmt: skip
 
@@ -1020,6 +1052,31 @@ def how_exactly() -> Found:
     yield "16-bit sums", sixteen
 
 
+@check("Matrix products", 20)
+def linear_algebra() -> Found:
+    """Linear algebra, through CuPy's solvers."""
+    real()
+    la = gg.linalg
+    for dtype in ("float64", "float32"):
+        for shape in ((5, 5), (4, 3, 3), (40, 40)):
+            a = uniform(*shape, dtype=dtype) + 5 * np.eye(shape[-1], dtype=dtype)
+            b = uniform(*shape[:-1], 2, dtype=dtype)
+            near = 1e-9 if dtype == "float64" else 2e-3
+            functions: dict[str, Any] = {
+                "inv": la.inv, "det": lambda a: la.det(a / 5), "slogdet": lambda a: la.slogdet(a)[1],
+                "cholesky": lambda a: la.cholesky(a @ gg.swapaxes(a, -1, -2)), "eigvalsh": la.eigvalsh, "pinv": la.pinv,
+                "eigh": lambda a: (lambda w, v: (v * gg.exp(w / 10)[..., None, :]) @ gg.swapaxes(v, -1, -2))(*la.eigh(a + gg.swapaxes(a, -1, -2))),
+                "svd": lambda a: la.svd(a, compute_uv=False), "qr": lambda a: gg.abs(la.qr(a)[1]), "norm": lambda a: la.norm(a, axis=(-2, -1)),
+                "nuclear norm": lambda a: la.norm(a, "nuc", axis=(-2, -1)), "matrix_power": lambda a: la.matrix_power(a / 5, 3),
+                "expm": lambda a: gg.scipy.linalg.expm(a / 5),
+            }  # fmt: skip
+            yield from (beside(f"{name} of {dtype} {shape}", f, a, near=near) for name, f in functions.items())
+            yield beside(f"solve of {dtype} {shape}", la.solve, a, b, near=near)
+            if len(shape) == 2:
+                yield beside(f"lstsq of {dtype} {shape}", lambda a, b: la.lstsq(a[:, :3], b)[0], a, b, near=near)
+                yield beside(f"solve_triangular of {dtype} {shape}", gg.scipy.linalg.solve_triangular, a, b, near=near)
+
+
 @check("Matrix products", 15)
 def training() -> Found:
     """Twenty steps of training, beside the CPU."""
@@ -1053,7 +1110,7 @@ def training() -> Found:
 @check("The tests, sampled", 88)
 def sampled() -> Found:
     """Every Nth test of the suite, on this device."""
-    every, seconds = (900, 20) if _rehearse else (10, 60)
+    every, seconds = (900, 20) if _rehearse else (10, 40)
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder) / "results.xml"
         command = [
@@ -1164,6 +1221,15 @@ def of_gelu() -> Found:
         yield benchmarks().gelu(_size(n), dtype, peak())
 
 
+@check("Speed", 30)
+def of_rows() -> Found:
+    """Regions that reduce."""
+    rows, columns = (4, 50) if _rehearse else (16384, 1000)
+    yield benchmarks().cross_entropy(rows, columns, peak())
+    yield benchmarks().layer_norm(rows, 64 if _rehearse else 1024, peak())
+    yield benchmarks().batch_norm((2, 3, 4, 4) if _rehearse else (64, 64, 64, 64), peak())
+
+
 @check("Speed", 20)
 def of_sums() -> Found:
     """Sums."""
@@ -1198,6 +1264,8 @@ def beside_compilers() -> Found:
     gpu.settings(3, 0.03, compiled=True)
     yield gpu.chain(10**7, "float32", copied)
     yield gpu.gelu(4096 * 4096, "float32", copied)
+    yield gpu.cross_entropy(16384, 1000, copied)
+    yield gpu.layer_norm(16384, 1024, copied)
 
 
 @check("compute-sanitizer", 60)

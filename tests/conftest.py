@@ -67,6 +67,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         elif config.getoption("--device") != "cpu" and "on_cpu" in getattr(item, "fixturenames", ()):
             # here, and not only in the fixture: those of a whole module come before it
             item.add_marker(pytest.mark.skip(reason="about tensors on the CPU"))
+        elif config.getoption("--device") == "emulated" and "solvers" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.skip(reason="an emulated GPU has no solvers"))
     if config.getoption("--sample") > 1:
         kept = [i for i in items if i.get_closest_marker("skip") is None][:: config.getoption("--sample")]
         chosen = set(kept)
@@ -103,6 +105,13 @@ def on_cpu(request: pytest.FixtureRequest) -> None:
     """For tests of what only tensors on the CPU have: memory that NumPy sees, executors to choose from, text in examples."""
     if request.config.getoption("--device") != "cpu":
         pytest.skip("about tensors on the CPU")
+
+
+@pytest.fixture
+def solvers(request: pytest.FixtureRequest) -> None:
+    """For tests of what goes through CuPy's own functions: an emulated GPU has none, and so no linear algebra."""
+    if request.config.getoption("--device") == "emulated":
+        pytest.skip("an emulated GPU has no solvers")
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def theirs() -> GaussianProcessRegressor:
 
 
 @pytest.mark.parametrize("loss", [loss, loss_by_triangular_solves, loss_by_a_factor, loss_by_a_density])
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_evidence_and_gradient_are_those_of_scikit_learn(theirs: GaussianProcessRegressor, loss: Any) -> None:
     for theta in (START, START + 0.5, np.array([0.3, -0.7, -3.0])):
         evidence, gradient = theirs.log_marginal_likelihood(theta, eval_gradient=True)

@@ -69,7 +69,7 @@ def posterior() -> tuple[np.ndarray, np.ndarray, float]:
 
 
 @pytest.mark.parametrize("density", DENSITIES)
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_a_full_covariance_finds_posterior_and_evidence(density: Any) -> None:
     mean, precision, evidence = posterior()
     loss = lambda p: -full_rank(p, density)  # noqa: E731
@@ -82,7 +82,7 @@ def test_a_full_covariance_finds_posterior_and_evidence(density: Any) -> None:
 
 
 @pytest.mark.parametrize("density", DENSITIES)
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_independent_factors_find_the_diagonal_of_the_precision(density: Any) -> None:
     mean, precision, evidence = posterior()
     loss = lambda p: -mean_field(p, density)  # noqa: E731

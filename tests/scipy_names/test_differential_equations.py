@@ -95,7 +95,7 @@ def test_parameters_nested_and_rates_without_state() -> None:
     assert g["both"] == pytest.approx([2.0, 0.0])
 
 
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_matrices_as_parameters_and_states_in_lists() -> None:
     a = np.array([[0.0, 1.0], [-2.0, -0.3]])
     linear = lambda y, t, a: a @ y  # noqa: E731
@@ -108,7 +108,7 @@ def test_matrices_as_parameters_and_states_in_lists() -> None:
     np.testing.assert_allclose(by_a, expected, rtol=1e-6)
 
 
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_rates_that_are_derivatives() -> None:
     """Hamilton's equations: what gg.grad gives inside another transform requires grad, and nothing is lost by that."""
     energy = lambda q, p, k: 0.5 * p * p + 0.5 * k * q * q  # noqa: E731

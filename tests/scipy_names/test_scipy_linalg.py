@@ -24,7 +24,7 @@ def same(got: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize("lower", [False, True])
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_triangular_systems(lower: bool) -> None:
     same(linalg.cholesky(P, lower), scipy.linalg.cholesky(P, lower))
     same(linalg.cho_solve(linalg.cho_factor(P, lower), B), scipy.linalg.cho_solve(scipy.linalg.cho_factor(P, lower), B))
@@ -43,7 +43,7 @@ def test_triangular_systems(lower: bool) -> None:
     assert tall.shape == (3, 4, 2)
 
 
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_functions_of_matrices() -> None:
     for size in (0.1, 1, 5):
         same(linalg.expm(A * size), scipy.linalg.expm(A * size))
@@ -66,7 +66,7 @@ def test_functions_of_matrices() -> None:
             f(A)
 
 
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_systems_and_special_matrices() -> None:
     band = R.standard_normal((4, 5))
     band[1] += 4
@@ -92,7 +92,7 @@ def test_systems_and_special_matrices() -> None:
         same(linalg.svd(B, full)[1], scipy.linalg.svd(B, full)[1])
 
 
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_pairs_of_symmetric_matrices() -> None:
     for got, expected in zip(linalg.eigh(A + A.T, P), scipy.linalg.eigh(A + A.T, P), strict=True):
         same(abs(got), abs(expected))
@@ -110,12 +110,12 @@ def test_pairs_of_symmetric_matrices() -> None:
      np.stack([np.eye(3), np.diag([1.0, 0, 2])]), A],
     ids=["zero", "rank 1", "rank 0", "rank 1 of 3", "rank 2 of 4", "one of two", "regular"],
 )  # fmt: skip
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_determinants_of_singular_matrices(matrix: np.ndarray) -> None:
     check_grads(gg.linalg.det, [matrix], order=2)
 
 
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_the_third_order_at_a_singular_matrix_is_an_error() -> None:
     x = gg.tensor(np.diag([1.0, 0, 2]), requires_grad=True)
     y = gg.linalg.det(x)

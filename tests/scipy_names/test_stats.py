@@ -32,7 +32,7 @@ def check_values(name: str, method: str, x: np.ndarray, *args: float) -> None:
 
 
 @pytest.mark.parametrize("name", CONTINUOUS)
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_continuous(name: str) -> None:
     shapes = CONTINUOUS[name]
     for rest in ((), (0.3, 1.7)):
@@ -43,7 +43,7 @@ def test_continuous(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONTINUOUS)
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_gradients_of_continuous(name: str) -> None:
     shapes, d = CONTINUOUS[name], getattr(stats, name)
     z = R.uniform(1.5, 2.5, 4) if name == "pareto" else R.uniform(0.2, 0.8, 4)
@@ -66,7 +66,7 @@ def test_discrete(name: str) -> None:
     check_grads(lambda p: d.logpmf(k, *shapes[:-1], p), [np.array(shapes[-1])], order=2)
 
 
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_multivariate() -> None:
     a = R.standard_normal((3, 3))
     cov, x, mean = a @ a.T + np.eye(3), R.standard_normal((5, 3)), R.standard_normal(3)
@@ -90,7 +90,7 @@ def test_multivariate() -> None:
     check_grads(lambda p: stats.multinomial.logpmf(counts[:2], 6, p), [p], order=2)
 
 
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_a_normal_distribution_without_full_rank() -> None:
     ours, theirs = stats.multivariate_normal, scipy.stats.multivariate_normal
     b = np.array([[1.0, 0.0], [2.0, 1.0], [0.0, 3.0], [1.0, 1.0]])
@@ -130,7 +130,7 @@ def test_dtypes_and_what_lies_outside() -> None:
     assert np.isfinite(a.grad.item())
 
 
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_frozen_distributions() -> None:
     x = np.array([0.5, 1.5])
     for name, args in (("norm", (0.3, 2.0)), ("gamma", (2.0,)), ("poisson", (2.0,)), ("beta", (2.0, 3.0))):
@@ -157,7 +157,7 @@ def test_errors_say_what_is_wrong() -> None:
             call()
 
 
-@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.usefixtures("solvers")
 def test_tails_edges_and_dtypes() -> None:
     """Far out, at the ends of supports, and of float32."""
     np.testing.assert_allclose(stats.t.sf(10.0, 1e6).item(), scipy.stats.t.sf(10.0, 1e6), rtol=1e-9)
