@@ -382,7 +382,7 @@ class Supervisor:
 
 
 def run(
-    rehearse: bool = False, checks: Path = CHECKS, report: Path | None = None, cases: int = 2, only: str = ""
+    rehearse: bool = False, checks: Path = CHECKS, report: Path | None = None, cases: int = 0, only: str = ""
 ) -> list[Result]:
     """Run every check and write the report; returns the results."""
     module = load(checks)
@@ -414,7 +414,9 @@ def run(
 def main() -> int:
     parser = argparse.ArgumentParser(description="A check of a GPU in at most 7 minutes.")
     parser.add_argument("--rehearse", action="store_true", help="on an emulated GPU, with tiny sizes")
-    parser.add_argument("--cases", type=int, default=2, help="the most cases of one check in a rehearsal (default: 2)")
+    parser.add_argument(
+        "--cases", type=int, default=0, help="the most cases of one check (default: all; 2 in a rehearsal)"
+    )
     parser.add_argument("--only", default="", help="the groups with this in their names")
     parser.add_argument("--report", type=Path, help="the file to write (default: benchmarks/results/gpu-quick.md)")
     parser.add_argument("--checks", type=Path, default=CHECKS, help="a file of other checks (for tests)")

@@ -145,9 +145,10 @@ def _obtain(name: str, build: Callable[[Path], bytes]) -> Path:
 
 def _make(names: Sequence[str], build: Callable[[Path], bytes]) -> Path:
     """Build a file and move it to the first of the names that can be had."""
-    with tempfile.TemporaryDirectory(prefix="build-", dir=folder(), ignore_cleanup_errors=True) as place:
-        content = build(Path(place))
-        target = Path(place, names[0])
+    place = Path(tempfile.mkdtemp(prefix="build-", dir=folder()))
+    try:  # not a TemporaryDirectory: a forked child that ends would remove that of its parent
+        content = build(place)
+        target = place / names[0]
         for name in names:
             with target.open("wb") as file:
                 file.write(content + _MARK + _digest(content, name))
@@ -159,6 +160,8 @@ def _make(names: Sequence[str], build: Callable[[Path], bytes]) -> Path:
                     raise
             else:
                 return folder() / name
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
     raise AssertionError("there is at least one name")
 
 
@@ -195,7 +198,7 @@ def _alone(name: str) -> Iterator[None]:
     try:
         import fcntl
 
-        handle = os.open(folder() / f"lock-{name[0]}", os.O_CREAT | os.O_RDWR, 0o600)
+        handle = os.open(folder() / f"lock-{name[:2]}", os.O_CREAT | os.O_RDWR, 0o600)
     except (ImportError, OSError):
         yield
         return

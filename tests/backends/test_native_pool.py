@@ -81,7 +81,13 @@ def test_the_sanitizer_would_notice_one(tmp_path: Path) -> None:
     waits = "for (int64 n = 0; load(pool.state); ++n) n < SPIN ? relax() : void(sched_yield());"
     text = (codegen.folder() / "pool.h").read_text()
     assert waits in text
+    meet = (
+        "add(t.seen, 1); for (int n = 0; n < 1000 && load(t.seen) < 2; ++n) sched_yield();"  # so that there is somebody
+    )
     broken = (RACES % 500).replace('#include "pool.h"', text.replace(waits, ""))
+    broken = broken.replace("int64 next,", "int64 seen, next,").replace(
+        "    for (int64 n; (n", f"    {meet}\n    for (int64 n; (n"
+    )
     done = _under_thread_sanitizer(tmp_path, broken)
     assert "data race" in done.stderr or "wrong" in done.stdout
 

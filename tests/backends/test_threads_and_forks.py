@@ -62,7 +62,7 @@ def test_a_child_does_not_wait_for_a_thread_that_it_does_not_have() -> None:
     assert done.stdout.strip() == "done", done.stderr
 
 
-@pytest.mark.usefixtures("fused")
+@pytest.mark.usefixtures("fused", "on_cpu")  # no process that has used a GPU can fork and use it
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_fork_after_a_run_in_blocks() -> None:
     # In a fresh interpreter: one that has started threads of JAX must not fork.

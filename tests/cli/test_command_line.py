@@ -11,19 +11,25 @@ import pytest
 
 from gpugrad import __main__
 from gpugrad.__main__ import main
+from gpugrad.base import gpus
 
 
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["info"]) == 0
     out = capsys.readouterr().out
     assert "executors on the CPU" in out
-    assert "cuda    not available" in out
     blocked = tmp_path / "file"
     blocked.write_text("")
     assert __main__.main(["demo", "--out", str(blocked / "x")]) == 1
     assert "cannot write to the folder" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         __main__.main(["demo", "--epochs", "0"])
+
+
+@pytest.mark.skipif(not gpus.why_no_cuda(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info"]) == 0
+    assert "cuda    not available" in capsys.readouterr().out
     done = subprocess.run([sys.executable, "-m", "gpugrad", "demo", "--device", "cuda", "--out", str(tmp_path)],
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 1

@@ -20,12 +20,21 @@ from gpugrad.testing import check_grads
 
 X = np.array([[3.0, 1.0], [2.0, 5.0]])
 # What only NumPy's own machinery asks for.
-INTERNAL = {"__array_finalize__", "__array_interface__", "__array_struct__", "__array_wrap__", "__setstate__"}
+INTERNAL = {
+    "__array_finalize__",
+    "__array_interface__",
+    "__array_struct__",
+    "__array_wrap__",
+    "__setstate__",
+    "_set_dtype",
+    "_set_shape",
+}
 
 
 def test_every_attribute_of_an_array_is_there() -> None:
     t = gg.tensor(X)
-    assert {n for n in dir(np.ndarray) if not hasattr(t, n)} <= INTERNAL
+    missing = {n for n in dir(np.ndarray) if not hasattr(t, n)}
+    assert missing - {"__buffer__"} <= INTERNAL  # memory is handed out by t.numpy(), whose copy cannot change t
 
 
 def test_writes_in_place() -> None:

@@ -79,7 +79,7 @@ def test_gradient_away_from_it_is_that_of_differences(theirs: GaussianMixture, l
     np.testing.assert_allclose(gg.grad(loss_of(logsumexp))(at), expected, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.usefixtures("solvers")
+@pytest.mark.usefixtures("on_cpu")
 def test_the_optimizer_finds_what_em_finds(theirs: GaussianMixture) -> None:
     start = pack(np.zeros(K), theirs.means_ + 0.1, np.array([np.cov(X.T) / 4] * K))
     fit = minimize(loss_of(gg.logsumexp), start, jac=gg.grad(loss_of(gg.logsumexp)), method="L-BFGS-B", tol=1e-12,

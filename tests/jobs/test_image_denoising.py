@@ -87,7 +87,7 @@ def test_filters_are_scipy_s_and_their_gradients_are_their_transposes(
     np.testing.assert_allclose(gradient.ravel(), matrix.T @ c.ravel(), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.usefixtures("solvers")
+@pytest.mark.usefixtures("on_cpu")
 def test_a_blurred_digit_is_sharpened_as_the_normal_equations_say(digit: np.ndarray) -> None:
     blurred = scipy.ndimage.gaussian_filter(digit, 0.8) + 0.01 * np.random.default_rng(19).normal(size=(8, 8))
 

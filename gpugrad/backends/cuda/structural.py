@@ -472,7 +472,9 @@ def complement(backend: Any, q: Any) -> Any:
 
 
 @_own
-def pinv(backend: Any, a: Any, *, rcond: float) -> Any:
+def pinv(backend: Any, a: Any, *, rcond: Any) -> Any:
+    if np.ndim(rcond):  # one for each matrix
+        rcond = backend.from_host(rcond, a.dtype)
     return backend.contiguous(backend.by_cupy("linalg.pinv", backend.contiguous(a), rcond=rcond))
 
 
