@@ -108,23 +108,26 @@ class Differentiable(Leaving):
                 return copied
         return self._plain(self._alias())
 
+    def _gradient(self) -> Value | None:
+        """The value of the gradient, or a copy of one that a pass is adding to: it must not change in its reader's hands."""
+        slot = self._slot
+        if slot is None or slot.value is None:
+            return None
+        if slot.progress is not None and not slot.progress.done:
+            reverse.check_valid(slot)
+            return held(slot.value.device.backend.copy(close(slot.value)), slot.value.device, True)  # read in a hook
+        return slot.value
+
     @property
     def grad(self) -> Self | None:
         """The gradient that `backward` has left here, or None. A new tensor at each reading.
 
         Raises GraphError if the backward that was adding to it failed.
         """
-        slot = self._slot
-        if slot is None:
+        slot, v = self._slot, self._gradient()
+        if v is None or slot is None:
             return None
-        reverse.check_valid(slot)
-        if slot.value is None:
-            return None
-        if not reverse.readable(
-            slot
-        ):  # read inside a hook: what a pass is adding to must not change in the reader's hands
-            return self._plain(held(slot.value.device.backend.copy(close(slot.value)), slot.value.device, True))
-        return self._kept_gradient(slot)
+        return self._kept_gradient(slot) if v is slot.value else self._plain(v)
 
     @grad.setter
     def grad(self, gradient: Any) -> None:

@@ -67,26 +67,32 @@ class Optimizer:
 
     def step(self) -> None:
         """Update every parameter that has a gradient: those alike (dtype, device, age) by one plan, in one call."""
-        groups: dict[Any, list[int]] = {}
-        for n, p in enumerate(self.params):
-            if p.grad is not None:
-                kinds = tuple((v.dtype, v.device) for v in self._state[n])
-                alike = (p.dtype, p.device, self.steps[n], kinds) if self.elementwise else n
-                groups.setdefault(alike, []).append(n)
-        with no_grad(), uninterrupted():  # an interrupt comes before a step or after it
-            for members in groups.values():
-                if self.elementwise:
-                    self._step_together(members)
-                else:
-                    self._step_alone(members[0])
+        if not self.elementwise:
+            with no_grad(), uninterrupted():  # an interrupt comes before a step or after it
+                for n, p in enumerate(self.params):
+                    if p.grad is not None:
+                        self._step_alone(n)
+            return
+        groups: dict[Any, tuple[list[int], list[list[Value]]]] = {}
+        with no_grad(), uninterrupted():
+            for n, p in enumerate(self.params):
+                g = p._gradient()
+                if g is None:
+                    continue
+                if not self._state[n]:
+                    self._state[n] = [t._value for t in self.begin(p)]
+                values = [p._value, g, *self._state[n]]
+                kind = (self.steps[n], *[(v.dtype, id(v.device)) for v in values])
+                members, many = groups.setdefault(kind, ([], []))
+                members.append(n)
+                many.append(values)
+            del values, g  # a reference more, and a value would look as if somebody else had it
+            for members, many in groups.values():
+                self._step_together(members, many)
 
-    def _step_together(self, members: list[int]) -> None:
+    def _step_together(self, members: list[int], many: list[list[Value]]) -> None:
         """One step of parameters that are alike: the formula is written once, on placeholders, and run over all of them."""
         first = members[0]
-        for n in members:
-            if not self._state[n]:
-                self._state[n] = [t._value for t in self.begin(self.params[n])]
-        many = [self._values(n) for n in members]
         stands = [placeholder(v.dtype, v.device) for v in many[0]]
         p, g, *state = map(Tensor, stands)
         try:
@@ -103,11 +109,6 @@ class Optimizer:
             self._state[n] = kept
             if value is not self.params[n]._value:
                 self.params[n]._write(Tensor(value), "step")
-
-    def _values(self, n: int) -> list[Value]:
-        g = self.params[n].grad
-        assert g is not None
-        return [self.params[n]._value, g._value, *self._state[n]]
 
     def _step_alone(self, n: int) -> None:
         p, g = self.params[n], self.params[n].grad

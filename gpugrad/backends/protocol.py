@@ -81,7 +81,7 @@ class Backend(Protocol):
         """
 
     def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
-        """Run a program over many (shape, arrays, outputs), nothing being summed."""
+        """Run a program over many (shape, arrays, arrays for the outputs), nothing being summed."""
 
     def may_overwrite(self, program: Program) -> bool:
         """True if `run_many` reads each element of its inputs before it writes that element of an output."""

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
+class uninterrupted:
     """Let an interrupt from the keyboard wait until the block has ended: for writing over values in place."""
-    usual = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(usual):
-        yield  # other threads are not interrupted
-        return
-    came: list[Any] = []
-    signal.signal(signal.SIGINT, lambda *args: came.append(args))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
-        if came:
-            usual(*came[0])
+
+    __slots__ = ("_came", "_usual")
+
+    def __enter__(self) -> None:
+        self._came: list[Any] = []
+        self._usual: Any = None
+        if threading.current_thread() is threading.main_thread():  # other threads are not interrupted
+            usual = signal.getsignal(signal.SIGINT)
+            if callable(usual):
+                signal.signal(signal.SIGINT, self._note)
+                self._usual = usual
+
+    def _note(self, *args: Any) -> None:
+        self._came.append(args)
+
+    def __exit__(self, *exc: object) -> None:
+        if self._usual is not None:
+            signal.signal(signal.SIGINT, self._usual)
+            if self._came:
+                self._usual(*self._came[0])

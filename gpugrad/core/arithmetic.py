@@ -110,13 +110,16 @@ class InPlaceAccumulator(Accumulator):
             else:
                 backend.scatter_add(self.mask, index, mask)
 
-    def add_product(self, a: Variable, b: Variable) -> None:
-        self.multiply(close(a._value), close(b._value))
+    def add_product(self, a: Variable, b: Variable, turn_a: bool, turn_b: bool) -> None:
+        self.multiply(close(a._value), close(b._value), turn_a, turn_b)
 
-    def multiply(self, a: Any, b: Any) -> None:
-        """The matrix product of two arrays."""
+    def multiply(self, a: Any, b: Any, turn_a: bool, turn_b: bool) -> None:
+        """The product of two arrays, or of them with their last two axes exchanged."""
         buffer, added = self.buffer()
-        self.node.device.backend.matmul(a, b, buffer, added)
+        a = a.swapaxes(-1, -2) if turn_a else a
+        b = b.swapaxes(-1, -2) if turn_b else b
+        out = buffer if buffer.ndim > 1 else buffer.reshape(a.shape[-2], b.shape[-1])
+        self.node.device.backend.matmul(a, b, out, added)
         self.wrote(buffer, None, added)
 
     def take_over(self, g: Any, zero_at: Any) -> None:

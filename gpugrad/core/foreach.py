@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..backends.devices import Device
-from ..backends.protocol import Output
 from ..base import errors
 from ..base.counters import counters
 from ..base.shapes import DType
 from ..plans.plan import plans
 from .closing import LOCK, close
-from .ownership import may_overwrite
+from .ownership import overwritable
 from .structure import structure
 from .value import Value, held
 
@@ -67,26 +66,23 @@ def apply_to_many(
         read = [found.inputs[n] for n in plan.reads]
         order = [places.get(id(v)) for v in read]
         in_place = backend.may_overwrite(plan.forward)
+        wanted = list(zip([r.dtype for r in results], replaced, strict=True))
         answers: list[list[Value]] = []
         work = []
         for values in many:
-            list(map(close, values))
+            if any(v.array is None for v in values):
+                list(map(close, values))
             shape = values[0].shape
+            free = overwritable(values) if in_place else ()
             new = []
-            for r, k in zip(results, replaced, strict=True):
-                if (
-                    in_place
-                    and k < len(values)
-                    and values[k].dtype == r.dtype
-                    and values[k].shape == shape
-                    and may_overwrite(values, k)
-                ):
+            for dtype, k in wanted:
+                if k < len(free) and free[k] and values[k].dtype == dtype and values[k].shape == shape:
                     new.append(values[k])
                 else:
-                    new.append(held(backend.empty(shape, r.dtype), device, True))
+                    new.append(held(backend.empty(shape, dtype), device, True))
             arrays = [values[n].array if n is not None else v.array for n, v in zip(order, read, strict=True)]
             answers.append(new)
-            work.append((shape, arrays, [Output(v.array) for v in new]))
+            work.append((shape, arrays, [v.array for v in new]))
         backend.run_many(plan.forward, found.scalars, work)
         counters.forward += 1
     return answers

@@ -49,8 +49,8 @@ class _Receiver:
     def add_at(self, index: Any, g: Any) -> None:
         self.to.scatter(index, g, None)
 
-    def add_product(self, a: Any, b: Any) -> None:
-        self.to.multiply(a, b)
+    def add_product(self, a: Any, b: Any, turn_a: bool, turn_b: bool) -> None:
+        self.to.multiply(a, b, turn_a, turn_b)
 
     def take_over(self, g: Any, zero_at: Any) -> None:
         upstream = self.upstream

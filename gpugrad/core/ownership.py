@@ -30,14 +30,21 @@ def _measured() -> int:
 _HELD = _measured()
 
 
-def may_overwrite(values: tuple[Value] | list[Value], k: int = 0) -> bool:
-    """True if a value of a collection has just one other holder, and its buffer is seen by nobody else."""
-    if references(values)[k] > 1:
-        return False
-    v = values[k]
-    if hasattr(v, "factors"):  # they would be those of another matrix
-        return False
-    return v.owned and v.array is not None and bool(v.device.backend.sole_owner(v.array))
+def overwritable(values: list[Value] | tuple[Value, ...]) -> list[bool]:
+    """For each value of a collection: whether it has just one other holder, and its buffer is seen by nobody else."""
+    return [
+        count <= 1
+        and v.owned
+        and v.array is not None
+        and not hasattr(v, "known")  # it would be known of something else
+        and bool(v.device.backend.sole_owner(v.array))
+        for v, count in zip(values, references(values), strict=True)
+    ]
+
+
+def may_overwrite(values: tuple[Value]) -> bool:
+    """The same for one alone."""
+    return overwritable(values)[0]
 
 
 def spare_of(v: Value) -> Any:

@@ -268,8 +268,3 @@ def check_valid(slot: Slot) -> None:
             f"this gradient is incomplete: the backward that was adding to it failed ({slot.progress.reason}). Clear it with "
             f"x.zero_grad() (or optimizer.zero_grad()) and run backward again."
         )
-
-
-def readable(slot: Slot) -> Any:
-    """Whether the gradient of a slot will not change any more."""
-    return slot.progress is None or slot.progress.done

@@ -19,18 +19,18 @@ class Value:
     the number of its ops while there are few).
     rows: of a pending value with a reduction in its expression, the rows that it reduces.
     line: where the user called the op, if that is noted. label: the name that the user gave it. scope: the path of the module
-    that its op was called in. factors: what was found out about its content (`gpugrad.ops.lapack`), which is then not overwritten.
+    that its op was called in. known: what was found out about its content, its factors or its range, say, which is then not overwritten.
     The last three are not there if there is none.
     """
 
     __slots__ = (
-        "__weakref__", "absorbed", "args", "array", "device", "dtype", "expression", "factors", "label", "line", "node", "number", "op",
+        "__weakref__", "absorbed", "args", "array", "device", "dtype", "expression", "known", "label", "line", "node", "number", "op",
         "owned", "requires_grad", "rows", "scope", "shape", "slot",
     )  # fmt: skip
 
     label: str
     scope: str
-    factors: Any
+    known: Any
     labelled = scoped = False  # whether any value has a label, or a scope: if not, nobody has to look
 
     def __init__(

@@ -32,9 +32,9 @@ def _factors(a: Tensor, n: int) -> Factors | None:
     if n < SMALL or a.ndim > 2:
         return None
     v = a._value
-    if not hasattr(v, "factors"):
-        v.factors = Factors()
-    known: Factors = v.factors
+    if not hasattr(v, "known"):
+        v.known = Factors()
+    known: Factors = v.known
     return known
 
 

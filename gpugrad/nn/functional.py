@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import random
-from ..arguments import as_tensors
+from ..arguments import as_tensors, wait
+from ..backends.devices import Device
 from ..base import errors
-from ..base.shapes import is_16_bit, is_float
+from ..base.shapes import Shape, is_16_bit, is_float
+from ..core.value import Value, held
 from ..functions.creation import arange
 from ..functions.elementwise import where
 from ..functions.indexing import take_along_axis
@@ -82,44 +85,88 @@ def nll_loss(log_probabilities: Any, target: Any, reduction: str = "mean") -> Te
     >>> gg.nn.functional.nll_loss([[-0.1, -2.0], [-3.0, -0.2]], [0, 1], reduction="sum")
     tensor(0.3, device='cpu')
     """
-    p, t = as_tensors(log_probabilities, target)
+    p, t = _scores_and_target("nll_loss", log_probabilities, target)
+    if t.dtype.kind not in "iu":
+        raise errors.bad_type(
+            "nll_loss", f"needs log probabilities and integer classes, not {t.dtype} of shape {t.shape}."
+        )
     axis = 1 if p.ndim > 1 else 0
-    _check_classes("nll_loss", p, t, axis)
     return _reduced(-squeeze(take_along_axis(p, expand_dims(t, axis), axis), axis), reduction)
 
 
-def _check_classes(name: str, p: Tensor, t: Tensor, axis: int) -> None:
-    """Raise unless there is one class for each row of log probabilities, and each is one of theirs."""
-    if not p.shape or t.dtype.kind not in "iu":
-        raise errors.bad_type(name, f"needs log probabilities and integer classes, not {t.dtype} of shape {t.shape}.")
-    if t.shape != (*p.shape[:axis], *p.shape[axis + 1 :]):
-        raise errors.bad_shape(name, f"classes of shape {t.shape} do not fit log probabilities of shape {p.shape}.")
-    classes = t._host()
-    if classes.size and not 0 <= classes.min() <= classes.max() < p.shape[axis]:
-        raise IndexError(
-            f"{name}: classes must be from 0 to {p.shape[axis] - 1}, found {classes.min()} to {classes.max()}."
-        )
+class _Known(NamedTuple):
+    """What was found out about a tensor of classes: the smallest and the largest, and the same in int32."""
+
+    low: int
+    high: int
+    narrow: Value
+
+
+def _scores_and_target(name: str, scores: Any, target: Any) -> tuple[Tensor, Tensor]:
+    """The scores of classes along axis 1 (of one row alone, 0), and what should have been: probabilities, or classes as int32.
+
+    Every class is known to be one of theirs. Those on the host are looked at there: to ask a GPU would be to wait for all that it has to do.
+    Those in a tensor are looked at once.
+    """
+    if type(target) is np.ndarray and target.dtype.kind in "iu":
+        (x,) = as_tensors(scores)
+        _check_classes(name, x, target.shape, *((int(target.min()), int(target.max())) if target.size else (0, 0)))
+        return x, Tensor(held(x.device.backend.from_host(target, np.dtype(np.int32)), x.device, True))
+    x, t = as_tensors(scores, target)
+    if t.dtype.kind not in "iu":
+        if not x.shape:
+            raise errors.bad_shape(name, "scores need an axis of classes.")
+        return x, t
+    v = t._value
+    if not v.owned or not hasattr(v, "known"):
+        host = t._host()
+        low, high = (int(host.min()), int(host.max())) if host.size else (0, 0)
+        _check_classes(name, x, t.shape, low, high)
+        narrow = t.astype(np.int32)
+        wait(narrow)
+        if not v.owned:  # somebody else may change what is in it
+            return x, narrow
+        v.known = _Known(low, high, narrow._value)
+    _check_classes(name, x, t.shape, v.known.low, v.known.high)
+    return x, Tensor(v.known.narrow)
+
+
+def _check_classes(name: str, scores: Tensor, shape: Shape, low: int, high: int) -> None:
+    """Raise unless there is one class for each row of scores, from the lowest to the highest one of theirs."""
+    if not scores.shape:
+        raise errors.bad_shape(name, "scores need an axis of classes.")
+    axis = 1 if scores.ndim > 1 else 0
+    if shape != (*scores.shape[:axis], *scores.shape[axis + 1 :]):
+        raise errors.bad_shape(name, f"classes of shape {shape} do not fit scores of shape {scores.shape}.")
+    if not 0 <= low <= high < scores.shape[axis] and 0 not in shape:
+        raise IndexError(f"{name}: classes must be from 0 to {scores.shape[axis] - 1}, found {low} to {high}.")
+
+
+@functools.lru_cache(maxsize=16)
+def _numbered(count: int, device: Device) -> Tensor:
+    """The numbers of so many classes."""
+    return arange(count, dtype="int32", device=device)
 
 
 def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
     """Cross entropy of logits (N, C, ...) with class indices (N, ...) or class probabilities (N, C, ...).
 
+    Raises IndexError for a class that is not one of the C. Classes in a NumPy array are checked before they are copied to a GPU, those in
+    a tensor the first time that it is used, which waits for the GPU.
+
     >>> import gpugrad as gg
     >>> gg.nn.functional.cross_entropy([[0.0, 0.0]], [1])
     tensor(0.69314718, device='cpu')
     """
-    x, t = as_tensors(logits, target)
-    if not x.shape:
-        raise errors.bad_shape("cross_entropy", "logits need an axis of classes.")
+    x, t = _scores_and_target("cross_entropy", logits, target)
     axis = 1 if x.ndim > 1 else 0
     log_p = log_softmax(x, axis)
-    if not is_float(t.dtype):
-        _check_classes("cross_entropy", log_p, t, axis)
+    if t.dtype.kind in "iu":
         if axis != x.ndim - 1:
-            return nll_loss(log_p, t, reduction)
+            return _reduced(-squeeze(take_along_axis(log_p, expand_dims(t, axis), axis), axis), reduction)
         # The chosen one of each row as a sum with one term: so it is part of the kernel that has the row at hand.
-        classes = arange(x.shape[axis], dtype="int32", device=x.device)
-        return _reduced(-sum(where(expand_dims(t.astype("int32"), axis) == classes, log_p, 0), axis), reduction)
+        chosen = ew.where(expand_dims(t, axis) == _numbered(x.shape[axis], x.device), log_p, 0)
+        return _reduced(-sum(chosen, axis), reduction)
     if log_p.shape != t.shape:
         raise errors.bad_shape(
             "cross_entropy",

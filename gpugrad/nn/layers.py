@@ -13,6 +13,7 @@ from ..base import errors
 from ..functions.creation import ones, zeros
 from ..functions.elementwise import gelu
 from ..ops import elementwise as ew
+from ..ops.structural import matmul
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -41,7 +42,8 @@ class Linear(Module):
             raise errors.bad_shape(
                 "Linear", f"input of shape {x.shape}, expected {self.weight.shape[1]} features last."
             )
-        y: Tensor = x @ self.weight.T
+        w: Tensor = self.weight
+        y: Tensor = matmul(x, w, turned=True) if x.dtype is w.dtype and x.shape else x @ w.T
         return y if self.bias is None else y + self.bias
 
     def describe(self) -> str:

@@ -18,8 +18,9 @@ import numpy as np
 
 from ..base import errors
 from . import elementwise as ew
-from .linear_algebra import _t, solve
+from .linear_algebra import solve
 from .structural import collect, concatenate, getitem, matmul, structural
+from .structural import transposed as _t
 
 
 def _rows(x: Any, start: int | None, stop: int | None) -> Any:

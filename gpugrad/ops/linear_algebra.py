@@ -13,12 +13,8 @@ import numpy as np
 
 from . import elementwise as ew
 from . import lapack
-from .structural import collect, matmul, reshape, structural, sum_to, transpose
-
-
-def _t(x: Any) -> Any:
-    n = len(x.shape)
-    return transpose(x, axes=(*range(n - 2), n - 1, n - 2))
+from .structural import collect, matmul, reshape, structural, sum_to
+from .structural import transposed as _t
 
 
 def _eye(x: Any) -> Any:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..base import errors
-from .linear_algebra import _t
 from .structural import collect, concatenate, getitem, matmul, reshape, structural
+from .structural import transposed as _t
 
 # ------------------------------------------------------------------------------------------ functions of matrices
 

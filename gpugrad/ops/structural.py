@@ -39,8 +39,8 @@ class Accumulator(Protocol):
     def add_at(self, index: Any, g: Any) -> None:
         """A gradient that is zero but at an index, duplicates counted: no other element took part."""
 
-    def add_product(self, a: Any, b: Any) -> None:
-        """The matrix product of two values: made where the gradient is, or added to what is there."""
+    def add_product(self, a: Any, b: Any, turn_a: bool, turn_b: bool) -> None:
+        """The product of matrices, or of their transposes, in the gradient's shape: made where it is, or added to what is there."""
 
     def add_where(self, chosen: Any, g: Any) -> None:
         """The gradient of the elements that were chosen: no other took part."""
@@ -401,40 +401,49 @@ def _cumprod_tangent(tangents, call, *, axis):
 
 
 @structural(linear="each")
-def matmul(xp, a, b):
-    "Matrix product with NumPy's rules for vectors and batches; 16-bit floats accumulate in float32."
+def matmul(xp, a, b, *, turned=False):
+    "Matrix product with NumPy's rules for vectors and batches; 16-bit floats accumulate in float32. turned: b's last two axes change places first."
+    if turned:
+        b = b.swapaxes(-1, -2)
     if is_16_bit(a.dtype):
         return xp.matmul(a.astype(FLOAT32), b.astype(FLOAT32)).astype(a.dtype)
+    if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:  # one matrix for all of a batch: one tall product
+        tall = xp.matmul(a.reshape(math.prod(a.shape[:-1]), a.shape[-1]), b)
+        return tall.reshape(*a.shape[:-1], b.shape[-1])
     return xp.asarray(xp.matmul(a, b))
 
 
 @matmul.vjp
-def _matmul(g, call, into):
+def _matmul(g, call, into, *, turned=False):
     a, b = call.inputs
     sa, sb = call.shapes
-    if len(sa) > 1 and len(sb) > 1 and sa[:-2] == sb[:-2]:
-        if into[0] is not None:
-            into[0].add_product(g, _t(b))
-        if into[1] is not None:
-            into[1].add_product(_t(a), g)
-        return
     if len(sa) == 1:  # a row: (k) is (1, k), and the result has lost that axis
+        sa = (1, *sa)
+        a = None if a is None else reshape(a, shape=sa)
         g = reshape(g, shape=(*g.shape[:-1], 1, *g.shape[-1:]) if len(sb) > 1 else (1,))
-        if a is not None:
-            a = reshape(a, shape=(1, *sa))
     if len(sb) == 1:
+        sb = (*sb, 1)
+        b = None if b is None else reshape(b, shape=sb)
         g = reshape(g, shape=(*g.shape, 1))
-        if b is not None:
-            b = reshape(b, shape=(*sb, 1))
+    batch = g.shape[:-2]
     if into[0] is not None:
-        full = (1, *sa) if len(sa) == 1 else sa
-        into[0].add(reshape(sum_to(matmul(g, _t(b)), full), shape=sa))
+        if sa[:-2] == batch:
+            into[0].add_product(g, b, False, not turned)
+        else:
+            into[0].add(reshape(sum_to(matmul(g, b, turned=not turned), sa), shape=call.shapes[0]))
     if into[1] is not None:
-        full = (*sb, 1) if len(sb) == 1 else sb
-        into[1].add(reshape(sum_to(matmul(_t(a), g), full), shape=sb))
+        if batch and len(sb) == 2 and sa[:-2] == batch:  # one matrix for all of a batch
+            batch, rows = (), math.prod(sa[:-1])
+            a, g = reshape(a, shape=(rows, sa[-1])), reshape(g, shape=(rows, g.shape[-1]))
+        left, right = (g, a) if turned else (a, g)
+        if sb[:-2] == batch:
+            into[1].add_product(left, right, True, False)
+        else:
+            into[1].add(reshape(sum_to(matmul(transposed(left), right), sb), shape=call.shapes[1]))
 
 
-def _t(x):
+def transposed(x: Any) -> Any:
+    "x with its last two axes exchanged."
     n = len(x.shape)
     return transpose(x, axes=(*range(n - 2), n - 1, n - 2))
 

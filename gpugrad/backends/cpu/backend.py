@@ -101,7 +101,7 @@ class CpuBackend:
             native.run_many(kernel, scalars, work)
         else:
             for shape, arrays, outputs in work:
-                reference.run(program, shape, arrays, scalars, outputs)
+                reference.run(program, shape, arrays, scalars, list(map(Output, outputs)))
 
     def may_overwrite(self, program: Program) -> bool:
         return bool(program.executables.get(Kernel)) and config.cpu != "numpy"

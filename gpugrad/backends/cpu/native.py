@@ -205,12 +205,12 @@ def _check(kernel: Kernel, arrays: Sequence[Any]) -> None:
 
 
 def run_many(kernel: Kernel, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
-    """Run a kernel that sums nothing over many (shape, arrays, outputs)."""
+    """Run a kernel that sums nothing over many (shape, arrays, arrays for the outputs)."""
     calls: list[_Call] = []
     arrays: list[int] = []
     extents: list[Any] = []
     for item, (shape, inputs, outputs) in enumerate(work):
-        given = (*inputs, *(s.buffer for s in outputs))
+        given = (*inputs, *outputs)
         _check(kernel, given)
         arrays += map(id, given)
         extent = _shape(shape)

@@ -221,18 +221,23 @@ class CupyBackend:
 
     def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
         lists = []
-        plain = True
+        plain, bits = True, 0
         for shape, arrays, outputs in work:
-            given = [*arrays, *(s.buffer for s in outputs)]
-            plain = plain and all(a.shape == shape and a.flags.c_contiguous for a in given)
-            lists.append((*(a.data.ptr for a in given), math.prod(shape)))
+            row = []
+            for a in (*arrays, *outputs):
+                plain = plain and a.shape == shape and a._c_contiguous
+                address = a.data.ptr
+                bits |= address
+                row.append(address)
+            row.append(math.prod(shape))
+            lists.append(tuple(row))
         if not plain:  # an operand that all share, and that is broadcast
             for shape, arrays, outputs in work:
-                self.run(program, shape, arrays, scalars, outputs)
+                self.run(program, shape, arrays, scalars, list(map(Output, outputs)))
             return
         sizes = [d.itemsize for d in (*program.input_dtypes, *program.dtypes)]
         width = min(8, 16 // max(sizes))
-        if any(p % min(16, width * s) for row in lists for p, s in zip(row[:-1], sizes, strict=True)):
+        if bits & 15 and any(p % min(16, width * s) for row in lists for p, s in zip(row[:-1], sizes, strict=True)):
             width = 1
         (only,) = self._launches(program, ("many", width), lambda: [launch.many(program, width)])
         table = tuple(lists)

@@ -241,8 +241,13 @@ def cumsum(backend: Any, x: Any, *, axis: int) -> Any:
 
 
 @_own
-def matmul(backend: Any, a: Any, b: Any) -> Any:
+def matmul(backend: Any, a: Any, b: Any, *, turned: bool = False) -> Any:
+    b = b.swapaxes(-1, -2) if turned else b
     row, column = a.ndim == 1, b.ndim == 1
+    if a.ndim == b.ndim == 2:
+        out = backend.empty((a.shape[0], b.shape[1]), a.dtype)
+        multiply(backend, a, b, out, False)
+        return out
     a = a.reshape(1, -1) if row else a
     b = b.reshape(-1, 1) if column else b
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -256,35 +261,54 @@ def multiply(backend: Any, a: Any, b: Any, out: Any, accumulate: bool) -> None:
     """out = a @ b, or out += a @ b, for operands of two axes or more; out is C-contiguous."""
     if not out.size:
         return
-    if not is_float(a.dtype):
+    if not is_float(out.dtype):
         _multiply_exactly(backend, a, b, out, accumulate)
         return
-    n, k, m = a.shape[-2], a.shape[-1], b.shape[-1]
-    if k == 0:
+    if a.shape[-1] == 0:
         if not accumulate:
             _assign(backend, out, backend.full((), 0, out.dtype))
         return
+    if b.ndim == 2 and out.ndim > 2 and a.flags.c_contiguous:  # one matrix for all of a batch: one tall product
+        rows = math.prod(out.shape[:-1])
+        a, out = a.reshape(rows, a.shape[-1]), out.reshape(rows, out.shape[-1])
     batch = out.shape[:-2]
-    a, b = (backend.xp.broadcast_to(x, (*batch, *x.shape[-2:])) for x in (a, b))
-    a, b = (x if _leading(x) and min((0, *x.strides[:-2])) == 0 else backend.copy(x) for x in (a, b))
+    (n, m), k = out.shape[-2:], a.shape[-1]
+    a, (ta, lda) = _for_cublas(backend, a, batch)
+    b, (tb, ldb) = _for_cublas(backend, b, batch)
+    beta = 1.0 if accumulate else 0.0
+    # cuBLAS counts columns first: it is asked for the transposed product, of the operands in reverse.
+    if not batch:
+        backend.runtime.gemm(
+            out.dtype, tb, ta, m, n, k, (b.data.ptr, ldb, 0), (a.data.ptr, lda, 0), beta, (out.data.ptr, m, 0), 1
+        )
+        return
     inner = _uniform(batch, [a, b, out])
+    count = math.prod(batch[inner:])
     for at in itertools.product(*(range(s) for s in batch[:inner])):
         left, right, result = a[at], b[at], out[at]
-        (ta, lda), (tb, ldb) = _leading(left), _leading(right)
-        count = math.prod(batch[inner:])
         strides = [_stride(x) for x in (left, right, result)]
-        # cuBLAS counts columns first: it is asked for the transposed product, of the operands in reverse.
         backend.runtime.gemm(
             out.dtype, tb, ta, m, n, k, (right.data.ptr, ldb, strides[1]), (left.data.ptr, lda, strides[0]),
-            1.0 if accumulate else 0.0, (result.data.ptr, m, strides[2]), count,
+            beta, (result.data.ptr, m, strides[2]), count,
         )  # fmt: skip
 
 
-def _leading(x: Any) -> Any:
+def _for_cublas(backend: Any, x: Any, batch: Shape) -> tuple[Any, tuple[bool, int]]:
+    """A stack of matrices for a batch, copied if cuBLAS could not read it as it lies, and how its last two axes are then seen."""
+    if x.shape[:-2] != batch:
+        x = backend.xp.broadcast_to(x, (*batch, *x.shape[-2:]))
+    seen = None if batch and min(x.strides[:-2]) < 0 else _leading(x.shape, x.strides, x.dtype.itemsize)
+    if seen is None:
+        x = backend.copy(x)
+        seen = _leading(x.shape, x.strides, x.dtype.itemsize)
+        assert seen is not None  # it is C-contiguous now
+    return x, seen
+
+
+def _leading(shape: Shape, strides: Sequence[int], size: int) -> tuple[bool, int] | None:
     """How cuBLAS sees the last two axes: (transposed, leading dimension); None if it cannot."""
-    rows, columns = x.shape[-2:]
-    size = x.dtype.itemsize
-    down, across = (s // size for s in x.strides[-2:])
+    rows, columns = shape[-2:]
+    down, across = strides[-2] // size, strides[-1] // size
     if columns == 1 or across == 1:
         ld = max(columns, 1) if rows == 1 else down
         if ld >= columns:
