@@ -42,7 +42,7 @@ Found = Iterator[str | Case]
 # Seconds for each group: less than 7 minutes together. Then, of each check, its name, the seconds it may take, and the function.
 GROUPS: dict[str, tuple[float, list[tuple[str, float, Callable[[], Any]]]]] = {
     "Devices": (30, []),
-    "Kernels": (110, []),
+    "Kernels": (105, []),
     "Streams and arrays": (50, []),
     "Matrix products": (50, []),
     "The tests, sampled": (60, []),

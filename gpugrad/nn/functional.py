@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -142,10 +141,17 @@ def _check_classes(name: str, scores: Tensor, shape: Shape, low: int, high: int)
         raise IndexError(f"{name}: classes must be from 0 to {scores.shape[axis] - 1}, found {low} to {high}.")
 
 
-@functools.lru_cache(maxsize=16)
 def _numbered(count: int, device: Device) -> Tensor:
-    """The numbers of so many classes."""
-    return arange(count, dtype="int32", device=device)
+    """The numbers of so many classes, kept for the next time."""
+    found = _numbers.get((count, id(device)))
+    if found is None:
+        if len(_numbers) >= 16:
+            _numbers.clear()
+        found = _numbers[count, id(device)] = arange(count, dtype="int32", device=device)
+    return found
+
+
+_numbers: dict[tuple[int, int], Tensor] = {}
 
 
 def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:

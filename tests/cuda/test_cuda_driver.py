@@ -41,14 +41,14 @@ def driven(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, _Driver]:
     """The real `Runtime`, on a driver that only remembers."""
     import cupy
 
-    from gpugrad.backends.cuda.runtime import Runtime
+    from gpugrad.backends.cuda.runtime import Runtime, _Bound
 
     driver = _Driver()
     monkeypatch.setattr(cupy.cuda, "get_current_stream", lambda: driver)
     monkeypatch.setitem(vars(cupy.cuda), "cublas", driver)  # the real one cannot be loaded without its library
     monkeypatch.setattr(cupy.cuda.device, "get_cublas_handle", lambda: 5, raising=False)
     monkeypatch.setattr(cupy.cuda.runtime, "memGetInfo", lambda: driver.calls.append("context"))
-    monkeypatch.setattr("gpugrad.backends.cuda.runtime._bound", threading.local())
+    monkeypatch.setattr("gpugrad.backends.cuda.runtime._bound", _Bound())
     runtime = Runtime.__new__(Runtime)
     runtime.index, runtime.cupy, runtime._driver, runtime._several = 0, cupy, driver, False
     return runtime, driver

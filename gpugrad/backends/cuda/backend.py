@@ -67,7 +67,7 @@ class _Launch:
 
 def _parameters(block: bytes) -> ctypes.Array[Any]:
     """What the driver is given for a kernel with one argument: where it lies. The bytes live as long as this."""
-    return (ctypes.c_char_p * 1)(block)
+    return _Pointer(block)
 
 
 @functools.cache
@@ -76,6 +76,7 @@ def _casts(source: DType, target: DType) -> Program:
 
 
 _BYTE = np.dtype(np.uint8)
+_Pointer = ctypes.c_char_p * 1
 
 
 class CupyBackend:

@@ -6,6 +6,7 @@ Tests put an object with the same methods in its place, which runs the same kern
 from __future__ import annotations
 
 import ctypes
+import functools
 import threading
 from typing import Any
 
@@ -21,7 +22,16 @@ _compiler = nvrtc.Compiler()
 _FAST_TF32 = 77
 _DEFAULT_ALGORITHM = -1
 _DEFAULT_MATH, _NO_REDUCED_SUMS = 0, 16  # math modes of cuBLAS
-_bound = threading.local()  # the devices whose context a thread has
+
+
+class _Bound(threading.local):
+    """The devices whose context a thread has."""
+
+    def __init__(self) -> None:
+        self.devices: set[int] = set()
+
+
+_bound = _Bound()
 
 
 class Runtime:
@@ -40,6 +50,21 @@ class Runtime:
         self._handles: dict[tuple[str, str], Any] = {}
         self._lock = threading.RLock()
         self._several = cupy.cuda.runtime.getDeviceCount() > 1
+
+    @functools.cached_property
+    def _stream(self) -> Any:
+        """What gives CuPy's current stream, looked up once: each launch asks."""
+        return self.cupy.cuda.get_current_stream
+
+    @functools.cached_property
+    def _handle(self) -> Any:
+        return self.cupy.cuda.device.get_cublas_handle
+
+    @functools.cached_property
+    def _cublas(self) -> Any:
+        from cupy.cuda import cublas  # needs its library
+
+        return cublas
 
     def active(self) -> Any:
         """A context in which this GPU is CuPy's current one."""
@@ -98,32 +123,30 @@ class Runtime:
     ) -> None:
         """Launch a kernel whose one argument is a structure, given as the array of its address."""
         counters.launches += 1
+        if self.index not in _bound.devices:
+            self._bind()
         with self.active():
-            if not getattr(_bound, "devices", {}).get(self.index):
-                self._bind()
-            stream = self.cupy.cuda.get_current_stream().ptr
             self._driver.launchKernel(
-                function.ptr, grid, 1, 1, *block, 1, 0, stream, ctypes.addressof(parameters), 0
+                function.ptr, grid, 1, 1, *block, 1, 0, self._stream().ptr, ctypes.addressof(parameters), 0
             )  # fmt: skip
-            self._check(text)
+            if config._debug:
+                self._check(text)
 
     def _check(self, text: str) -> None:
-        """With debug checks on, wait, so that an error is that of what was just asked for."""
-        if config._debug:
-            try:
-                self.cupy.cuda.get_current_stream().synchronize()
-            except self.cupy.cuda.runtime.CUDARuntimeError as e:
-                raise errors.InternalError(
-                    f"a kernel failed on the GPU: {e!s}. The GPU cannot be used further by this process. This is a bug in gpugrad; "
-                    f"please report it with the text of the kernel:\n{text}"
-                ) from e
+        """With debug checks on: wait, so that an error is that of what was just asked for."""
+        try:
+            self._stream().synchronize()
+        except self.cupy.cuda.runtime.CUDARuntimeError as e:
+            raise errors.InternalError(
+                f"a kernel failed on the GPU: {e!s}. The GPU cannot be used further by this process. This is a bug in gpugrad; "
+                f"please report it with the text of the kernel:\n{text}"
+            ) from e
 
     def _bind(self) -> None:
         """Make the context of this GPU current in this thread: the driver's own calls do not do it by themselves."""
-        self.cupy.cuda.runtime.memGetInfo()
-        if not hasattr(_bound, "devices"):
-            _bound.devices = {}
-        _bound.devices[self.index] = True
+        with self.active():
+            self.cupy.cuda.runtime.memGetInfo()
+        _bound.devices.add(self.index)
 
     def upload(self, array: Any) -> Any:
         """A copy of a NumPy array on this GPU, C-contiguous: there when this returns, for every stream."""
@@ -150,17 +173,15 @@ class Runtime:
         c: tuple[int, int, int], batch: int,
     ) -> None:  # fmt: skip
         """C = op(A) op(B) + beta C in cuBLAS's terms: column-major; each operand is (address, leading dimension, stride)."""
-        from cupy.cuda import cublas
-
+        cublas = self._cublas
         row = NAMED[dtype.name]
         assert row.cublas is not None  # whoever calls has asked whether it is a float
         kind, compute = row.cublas
         if config._tf32 and dtype.name == "float32":
             compute = _FAST_TF32
-        numbers = np.array([1.0, beta], row.computed)
-        one = numbers.ctypes.data
+        one, added = _factors(row.computed, beta)
         with self.active():
-            handle = self.cupy.cuda.device.get_cublas_handle()
+            handle = self._handle()
             # 16-bit products are summed in float32 throughout, and float32 is TF32 only if asked for; the handle is CuPy's, too.
             mode, wanted = cublas.getMathMode(handle), _NO_REDUCED_SUMS if row.is_16_bit else _DEFAULT_MATH
             if mode != wanted:
@@ -168,16 +189,29 @@ class Runtime:
             try:
                 if batch == 1:
                     cublas.gemmEx(handle, int(ta), int(tb), m, n, k, one, a[0], kind, a[1], b[0], kind, b[1],
-                                  one + numbers.itemsize, c[0], kind, c[1], compute, _DEFAULT_ALGORITHM)  # fmt: skip
+                                  added, c[0], kind, c[1], compute, _DEFAULT_ALGORITHM)  # fmt: skip
                 else:
                     cublas.gemmStridedBatchedEx(
                         handle, int(ta), int(tb), m, n, k, one, a[0], kind, a[1], a[2], b[0], kind, b[1], b[2],
-                        one + numbers.itemsize, c[0], kind, c[1], c[2], batch, compute, _DEFAULT_ALGORITHM,
+                        added, c[0], kind, c[1], c[2], batch, compute, _DEFAULT_ALGORITHM,
                     )  # fmt: skip
             finally:
                 if mode != wanted:
                     cublas.setMathMode(handle, mode)
-            self._check("a matrix product by cuBLAS")
+            if config._debug:
+                self._check("a matrix product by cuBLAS")
+
+
+@functools.cache
+def _factors(dtype: Any, beta: float) -> tuple[int, int]:
+    """Where 1 and beta lie in the host's memory, for good."""
+    numbers = np.array([1.0, beta], dtype)
+    _kept.append(numbers)
+    address = numbers.ctypes.data
+    return address, address + numbers.itemsize
+
+
+_kept: list[Any] = []
 
 
 class _Nothing:
