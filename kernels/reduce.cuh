@@ -39,7 +39,37 @@ template <> struct gg_sum_of<bool> {
     GG_MEMBER bool last(partial p) { return p != 0; }
 };
 
-// The largest (or smallest) element and the first place where it is; NaN comes before everything.
+// The smallest and the largest number of a type.
+template <typename R> struct gg_ends {
+    GG_MEMBER R low() { return static_cast<R>(-1) < static_cast<R>(0) ? static_cast<R>(uint64(1) << (8 * sizeof(R) - 1)) : static_cast<R>(0); }
+    GG_MEMBER R high() { return static_cast<R>(~(static_cast<R>(-1) < static_cast<R>(0) ? uint64(1) << (8 * sizeof(R) - 1) : uint64(0))); }
+};
+template <> struct gg_ends<float32> {
+    GG_MEMBER float32 low() { return static_cast<float32>(-GG_INF); }
+    GG_MEMBER float32 high() { return static_cast<float32>(GG_INF); }
+};
+template <> struct gg_ends<float64> {
+    GG_MEMBER float64 low() { return -GG_INF; }
+    GG_MEMBER float64 high() { return GG_INF; }
+};
+
+// The largest and the smallest element, NaN before everything.
+template <typename T> struct gg_max_of {
+    typedef decltype(gg_unpacked(T())) partial;
+    GG_MEMBER partial none() { return gg_ends<partial>::low(); }
+    GG_MEMBER partial add(partial p, T x, int64) { return join(p, gg_unpacked(x)); }
+    GG_MEMBER partial join(partial p, partial q) { return p != p || !(q > p || q != q) ? p : q; }
+    GG_MEMBER T last(partial p) { return gg_packer<T, partial>::from(p); }
+};
+template <typename T> struct gg_min_of {
+    typedef decltype(gg_unpacked(T())) partial;
+    GG_MEMBER partial none() { return gg_ends<partial>::high(); }
+    GG_MEMBER partial add(partial p, T x, int64) { return join(p, gg_unpacked(x)); }
+    GG_MEMBER partial join(partial p, partial q) { return p != p || !(q < p || q != q) ? p : q; }
+    GG_MEMBER T last(partial p) { return gg_packer<T, partial>::from(p); }
+};
+
+// The first place where the largest (or smallest) element is, NaN before everything.
 template <typename R> struct gg_place {
     R value;
     int64 at;  // -1: no element yet
@@ -59,12 +89,6 @@ template <typename T, bool LARGEST> struct gg_extreme {
     }
 };
 
-template <typename T> struct gg_max_of : gg_extreme<T, true> {
-    GG_MEMBER T last(typename gg_extreme<T, true>::partial p) { return gg_packer<T, decltype(p.value)>::from(p.value); }
-};
-template <typename T> struct gg_min_of : gg_extreme<T, false> {
-    GG_MEMBER T last(typename gg_extreme<T, false>::partial p) { return gg_packer<T, decltype(p.value)>::from(p.value); }
-};
 template <typename T> struct gg_argmax_of : gg_extreme<T, true> {
     GG_MEMBER int64 last(typename gg_extreme<T, true>::partial p) { return p.at; }
 };
@@ -101,14 +125,24 @@ GG_DEVICE typename H::partial gg_across(typename H::partial p) {
     return p;
 }
 
+// What the first of `among` neighbouring lanes has, a power of two of them.
+GG_DEVICE float32 gg_from_first(float32 x, int32 among) { return __shfl_sync(0xffffffffu, x, 0, among); }
+GG_DEVICE float64 gg_from_first(float64 x, int32 among) { return __shfl_sync(0xffffffffu, x, 0, among); }
+GG_DEVICE int64 gg_from_first(int64 x, int32 among) { return __shfl_sync(0xffffffffu, x, 0, among); }
+GG_DEVICE uint64 gg_from_first(uint64 x, int32 among) { return __shfl_sync(0xffffffffu, x, 0, among); }
+GG_DEVICE int32 gg_from_first(int32 x, int32 among) { return __shfl_sync(0xffffffffu, x, 0, among); }
+GG_DEVICE uint32 gg_from_first(uint32 x, int32 among) { return __shfl_sync(0xffffffffu, x, 0, among); }
+GG_FN T gg_from_first(T x, int32 among) { return static_cast<T>(gg_from_first(static_cast<int32>(x), among)); }  // of shorter integers
+
 // The result of a row, for all of the threads along x that share it: those of one warp, or of the whole block.
 template <typename H>
 GG_DEVICE auto gg_of_row(typename H::partial p) -> decltype(H::last(p)) {
-    __shared__ decltype(H::last(p)) whole[256];
     p = gg_across<H>(p);
-    if (threadIdx.x == 0) whole[threadIdx.y] = H::last(p);
+    if (blockDim.x <= 32) return H::last(gg_from_first(p, blockDim.x));
+    __shared__ decltype(H::last(p)) whole[1];
+    if (threadIdx.x == 0) whole[0] = H::last(p);
     __syncthreads();
-    const auto result = whole[threadIdx.y];
+    const auto result = whole[0];
     __syncthreads();  // before the next result uses the place
     return result;
 }

@@ -11,6 +11,7 @@ import numpy as np
 from ..arguments import as_tensors
 from ..base import errors
 from ..base.dtypes import computed
+from ..base.modes import no_grad
 from ..base.shapes import Axis, is_float, normalize_axes, normalize_axis
 from ..coerce import as_dtype
 from ..ops import elementwise as ew
@@ -350,7 +351,8 @@ def _shifted(op: str, x: Any, axis: Axis) -> tuple[Tensor, Tensor, Any]:
     if not _count(op, x, axis):
         axes = normalize_axes(op, axis, x.ndim)
         return x, zeros(tuple(1 if a in axes else n for a, n in enumerate(x.shape)), x.dtype, x.device), out
-    top = max(x.detach(), axis, keepdims=True)
+    with no_grad():
+        top = max(x, axis, keepdims=True)
     return ew.difference(x, top), top, out
 
 

@@ -20,21 +20,7 @@ struct arguments {
 };
 
 template <int N>
-GG_DEVICE void body0(const arguments& a, const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, gg_pack<float32, N>& o0, gg_pack<float32, N>& o1) {
-    const float64 s0 = a.s0;
-    const float64 s1 = a.s1;
-    const float64 s2 = a.s2;
-    #pragma unroll
-    for (int32 j = 0; j < N; ++j) {
-        const float32 x0 = i0[j];
-        const float32 x1 = i1[j];
-        o0[j] = x0;
-        o1[j] = x1;
-    }
-}
-
-template <int N>
-GG_DEVICE void body3(const arguments& a, const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, gg_pack<float32, N>& o0, gg_pack<float32, N>& o1) {
+GG_DEVICE void body2(const arguments& a, const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, gg_pack<float32, N>& o0, gg_pack<float32, N>& o1) {
     const float64 s0 = a.s0;
     const float64 s1 = a.s1;
     const float64 s2 = a.s2;
@@ -50,7 +36,7 @@ GG_DEVICE void body3(const arguments& a, const gg_pack<float32, N>& i0, const gg
 }
 
 template <int N>
-GG_DEVICE void body4(const arguments& a, const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, gg_pack<float32, N>& o0) {
+GG_DEVICE void body3(const arguments& a, const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, gg_pack<float32, N>& o0) {
     const float64 s0 = a.s0;
     const float64 s1 = a.s1;
     const float64 s2 = a.s2;
@@ -65,7 +51,7 @@ GG_DEVICE void body4(const arguments& a, const gg_pack<float32, N>& i0, const gg
 }
 
 template <int N>
-GG_DEVICE void body6(const arguments& a, const gg_pack<float32, N>& i0, gg_pack<float32, N>& o0) {
+GG_DEVICE void body5(const arguments& a, const gg_pack<float32, N>& i0, gg_pack<float32, N>& o0) {
     const float64 s0 = a.s0;
     const float64 s1 = a.s1;
     const float64 s2 = a.s2;
@@ -79,7 +65,7 @@ GG_DEVICE void body6(const arguments& a, const gg_pack<float32, N>& i0, gg_pack<
 }
 
 template <int N>
-GG_DEVICE void body7(const arguments& a, const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, const gg_pack<float32, N>& i2, gg_pack<float32, N>& o0) {
+GG_DEVICE void body6(const arguments& a, const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, const gg_pack<float32, N>& i2, gg_pack<float32, N>& o0) {
     const float64 s0 = a.s0;
     const float64 s1 = a.s1;
     const float64 s2 = a.s2;
@@ -102,63 +88,98 @@ extern "C" __global__ void __launch_bounds__(256) kernel_sum_divide_subtract_ast
     const index base_i0 = static_cast<index>(k0 * a.kept_i0[0]);
     const index base_i1 = static_cast<index>(k0 * a.kept_i1[0]);
     const index base_o0 = static_cast<index>(k0 * a.kept_o0[0]);
+    gg_pack<float32, 4> x0[1];
+    gg_pack<float32, 4> x1[1];
+    gg_pack<float32, 4> v2[1];
+    gg_pack<float32, 1> v3;
+    gg_pack<float32, 1> v4;
     gg_pack<float32, 1> v5;
     gg_pack<float32, 1> v6;
-    gg_pack<float32, 1> v7;
+    gg_pack<float32, 4> v7[1];
     gg_pack<float32, 1> v8;
-    gg_pack<float32, 1> v10;
-    gg_pack<float32, 1> v11;
-    typedef gg_sum_of<float32> how0_0;
-    how0_0::partial p_how0_0 = how0_0::none();
-    typedef gg_sum_of<float32> how0_1;
-    how0_1::partial p_how0_1 = how0_1::none();
+    gg_pack<float32, 1> v9;
     if (here) {
-        for (index r = threadIdx.x; r < length; r += static_cast<index>(blockDim.x)) {
-            const count r1 = static_cast<count>(r) % a.reduced_shape[1];
-            const count r0 = static_cast<count>(r) / a.reduced_shape[1];
-            const index at_i0 = base_i0 + static_cast<index>(r0 * a.reduced_i0[0] + r1 * a.reduced_i0[1]);
-            const index at_i1 = base_i1 + static_cast<index>(r0 * a.reduced_i1[0] + r1 * a.reduced_i1[1]);
-            const gg_pack<float32, 1> x0 = gg_load<1>(a.i0 + at_i0);
-            const gg_pack<float32, 1> x1 = gg_load<1>(a.i1 + at_i1);
-            gg_pack<float32, 1> v3;
-            gg_pack<float32, 1> v4;
-            body0<1>(a, x0, x1, v3, v4);
-            p_how0_0 = how0_0::add(p_how0_0, v3[0], r);
-            p_how0_1 = how0_1::add(p_how0_1, v4[0], r);
+        #pragma unroll
+        for (int32 k = 0; k < 1; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 128 * k;
+            if (r < length) {
+                x0[k] = gg_pack<float32, 4>{};
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    const count r1 = static_cast<count>((r + j)) % a.reduced_shape[1];
+                    const count r0 = static_cast<count>((r + j)) / a.reduced_shape[1];
+                    const index at = base_i0 + static_cast<index>(r0 * a.reduced_i0[0] + r1 * a.reduced_i0[1]);
+                    x0[k][j] = a.i0[at];
+                }
+                x1[k] = gg_pack<float32, 4>{};
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    const count r1 = static_cast<count>((r + j)) % a.reduced_shape[1];
+                    const count r0 = static_cast<count>((r + j)) / a.reduced_shape[1];
+                    const index at = base_i1 + static_cast<index>(r0 * a.reduced_i1[0] + r1 * a.reduced_i1[1]);
+                    x1[k][j] = a.i1[at];
+                }
+            }
         }
     }
-    v5[0] = gg_of_row<how0_0>(p_how0_0);
-    v6[0] = gg_of_row<how0_1>(p_how0_1);
+    typedef gg_sum_of<float32> how0;
+    how0::partial p0 = how0::none();
+    typedef gg_sum_of<float32> how1;
+    how1::partial p1 = how1::none();
     if (here) {
-        body3<1>(a, v5, v6, v7, v8);
-    }
-    typedef gg_sum_of<float32> how4_0;
-    how4_0::partial p_how4_0 = how4_0::none();
-    if (here) {
-        for (index r = threadIdx.x; r < length; r += static_cast<index>(blockDim.x)) {
-            const count r1 = static_cast<count>(r) % a.reduced_shape[1];
-            const count r0 = static_cast<count>(r) / a.reduced_shape[1];
-            const index at_i1 = base_i1 + static_cast<index>(r0 * a.reduced_i1[0] + r1 * a.reduced_i1[1]);
-            const gg_pack<float32, 1> x1 = gg_load<1>(a.i1 + at_i1);
-            gg_pack<float32, 1> v9;
-            body4<1>(a, x1, v8, v9);
-            p_how4_0 = how4_0::add(p_how4_0, v9[0], r);
+        #pragma unroll
+        for (int32 k = 0; k < 1; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 128 * k;
+            if (r < length) {
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    p0 = how0::add(p0, x0[k][j], r + j);
+                }
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    p1 = how1::add(p1, x1[k][j], r + j);
+                }
+            }
         }
     }
-    v10[0] = gg_of_row<how4_0>(p_how4_0);
+    v3[0] = gg_of_row<how0>(p0);
+    v4[0] = gg_of_row<how1>(p1);
     if (here) {
-        body6<1>(a, v10, v11);
+        body2<1>(a, gg_splat<1>(v3[0]), gg_splat<1>(v4[0]), v5, v6);
+    }
+    typedef gg_sum_of<float32> how4;
+    how4::partial p4 = how4::none();
+    if (here) {
+        #pragma unroll
+        for (int32 k = 0; k < 1; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 128 * k;
+            if (r < length) {
+                body3<4>(a, x1[k], gg_splat<4>(v6[0]), v7[k]);
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    p4 = how4::add(p4, v7[k][j], r + j);
+                }
+            }
+        }
+    }
+    v8[0] = gg_of_row<how4>(p4);
+    if (here) {
+        body5<1>(a, gg_splat<1>(v8[0]), v9);
     }
     if (here) {
-        for (index r = threadIdx.x; r < length; r += static_cast<index>(blockDim.x)) {
-            const count r1 = static_cast<count>(r) % a.reduced_shape[1];
-            const count r0 = static_cast<count>(r) / a.reduced_shape[1];
-            const index at_i0 = base_i0 + static_cast<index>(r0 * a.reduced_i0[0] + r1 * a.reduced_i0[1]);
-            const index at_o0 = base_o0 + static_cast<index>(r0 * a.reduced_o0[0] + r1 * a.reduced_o0[1]);
-            const gg_pack<float32, 1> x0 = gg_load<1>(a.i0 + at_i0);
-            gg_pack<float32, 1> v2;
-            body7<1>(a, x0, v7, v11, v2);
-            gg_store(a.o0 + at_o0, v2);
+        #pragma unroll
+        for (int32 k = 0; k < 1; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 128 * k;
+            if (r < length) {
+                body6<4>(a, x0[k], gg_splat<4>(v5[0]), gg_splat<4>(v9[0]), v2[k]);
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    const count r1 = static_cast<count>((r + j)) % a.reduced_shape[1];
+                    const count r0 = static_cast<count>((r + j)) / a.reduced_shape[1];
+                    const index at = base_o0 + static_cast<index>(r0 * a.reduced_o0[0] + r1 * a.reduced_o0[1]);
+                    a.o0[at] = v2[k][j];
+                }
+            }
         }
     }
 }

@@ -46,24 +46,58 @@ extern "C" __global__ void __launch_bounds__(256) kernel_multiply_add_tanh_negat
     const index base_i1 = static_cast<index>(k0 * a.kept_i1[0]);
     const index base_i2 = static_cast<index>(k0 * a.kept_i2[0]);
     const index base_o0 = static_cast<index>(k0 * a.kept_o0[0]);
+    gg_pack<float32, 4> x0[6];
+    gg_pack<float32, 4> x1[6];
+    gg_pack<float32, 4> x2[6];
     gg_pack<float32, 1> v3;
-    typedef gg_sum_of<float32> how0_0;
-    how0_0::partial p_how0_0 = how0_0::none();
+    gg_pack<float32, 4> v4[6];
     if (here) {
-        for (index r = threadIdx.x; r < length; r += static_cast<index>(blockDim.x)) {
-            const count r1 = static_cast<count>(r) % a.reduced_shape[1];
-            const count r0 = static_cast<count>(r) / a.reduced_shape[1];
-            const index at_i0 = base_i0 + static_cast<index>(r0 * a.reduced_i0[0] + r1 * a.reduced_i0[1]);
-            const index at_i1 = base_i1 + static_cast<index>(r0 * a.reduced_i1[0] + r1 * a.reduced_i1[1]);
-            const index at_i2 = base_i2 + static_cast<index>(r0 * a.reduced_i2[0] + r1 * a.reduced_i2[1]);
-            const gg_pack<float32, 1> x0 = gg_load<1>(a.i0 + at_i0);
-            const gg_pack<float32, 1> x1 = gg_load<1>(a.i1 + at_i1);
-            const gg_pack<float32, 1> x2 = gg_load<1>(a.i2 + at_i2);
-            gg_pack<float32, 1> v4;
-            body0<1>(x0, x1, x2, v4);
-            p_how0_0 = how0_0::add(p_how0_0, v4[0], r);
+        #pragma unroll
+        for (int32 k = 0; k < 6; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 1024 * k;
+            if (r < length) {
+                x0[k] = gg_pack<float32, 4>{};
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    const count r1 = static_cast<count>((r + j)) % a.reduced_shape[1];
+                    const count r0 = static_cast<count>((r + j)) / a.reduced_shape[1];
+                    const index at = base_i0 + static_cast<index>(r0 * a.reduced_i0[0] + r1 * a.reduced_i0[1]);
+                    x0[k][j] = a.i0[at];
+                }
+                x1[k] = gg_pack<float32, 4>{};
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    const count r1 = static_cast<count>((r + j)) % a.reduced_shape[1];
+                    const count r0 = static_cast<count>((r + j)) / a.reduced_shape[1];
+                    const index at = base_i1 + static_cast<index>(r0 * a.reduced_i1[0] + r1 * a.reduced_i1[1]);
+                    x1[k][j] = a.i1[at];
+                }
+                x2[k] = gg_pack<float32, 4>{};
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    const count r1 = static_cast<count>((r + j)) % a.reduced_shape[1];
+                    const count r0 = static_cast<count>((r + j)) / a.reduced_shape[1];
+                    const index at = base_i2 + static_cast<index>(r0 * a.reduced_i2[0] + r1 * a.reduced_i2[1]);
+                    x2[k][j] = a.i2[at];
+                }
+            }
         }
     }
-    v3[0] = gg_of_row<how0_0>(p_how0_0);
+    typedef gg_sum_of<float32> how1;
+    how1::partial p1 = how1::none();
+    if (here) {
+        #pragma unroll
+        for (int32 k = 0; k < 6; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 1024 * k;
+            if (r < length) {
+                body0<4>(x0[k], x1[k], x2[k], v4[k]);
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    p1 = how1::add(p1, v4[k][j], r + j);
+                }
+            }
+        }
+    }
+    v3[0] = gg_of_row<how1>(p1);
     if (here && threadIdx.x == 0) gg_store(a.o0 + base_o0, v3);
 }

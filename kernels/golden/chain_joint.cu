@@ -30,7 +30,7 @@ struct arguments {
 };
 
 template <int N>
-GG_DEVICE void body0(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, const gg_pack<float32, N>& i2, gg_pack<float32, N>& o0) {
+GG_DEVICE void body0(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, const gg_pack<float32, N>& i2, const gg_pack<float32, N>& i3, gg_pack<float32, N>& o0, gg_pack<float32, N>& o1, gg_pack<float32, N>& o2, gg_pack<float32, N>& o3) {
     #pragma unroll
     for (int32 j = 0; j < N; ++j) {
         const float32 x0 = i0[j];
@@ -45,42 +45,24 @@ GG_DEVICE void body0(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i
         const float32 t6 = gg_reciprocal(t5);
         const float32 t7 = t2 * t6;
         const float32 t8 = t7 * t7;
-        o0[j] = t8;
-    }
-}
-
-template <int N>
-GG_DEVICE void body2(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, const gg_pack<float32, N>& i2, const gg_pack<float32, N>& i3, gg_pack<float32, N>& o0, gg_pack<float32, N>& o1, gg_pack<float32, N>& o2) {
-    #pragma unroll
-    for (int32 j = 0; j < N; ++j) {
-        const float32 x0 = i0[j];
-        const float32 x1 = i1[j];
-        const float32 t0 = x0 * x1;
-        const float32 x2 = i2[j];
-        const float32 t1 = t0 + x2;
-        const float32 t2 = gg_tanh(t1);
-        const float32 t3 = -x0;
-        const float32 t4 = gg_exp(t3);
-        const float32 t5 = float32(1ll) + t4;
-        const float32 t6 = gg_reciprocal(t5);
-        const float32 t7 = t2 * t6;
-        const float32 t8 = float32(2ll) * t7;
+        const float32 t9 = float32(2ll) * t7;
         const float32 x3 = i3[j];
-        const float32 t9 = x3 * t8;
-        const float32 t10 = t9 * t2;
-        const float32 t11 = float32(1ll) - t6;
-        const float32 t12 = t6 * t11;
-        const float32 t13 = t10 * t12;
-        const float32 t14 = t9 * t6;
-        const float32 t15 = t2 * t2;
-        const float32 t16 = float32(1ll) - t15;
-        const float32 t17 = t14 * t16;
-        const float32 t18 = t17 * x1;
-        const float32 t19 = t13 + t18;
-        const float32 t20 = t17 * x0;
-        o0[j] = t19;
+        const float32 t10 = x3 * t9;
+        const float32 t11 = t10 * t2;
+        const float32 t12 = float32(1ll) - t6;
+        const float32 t13 = t6 * t12;
+        const float32 t14 = t11 * t13;
+        const float32 t15 = t10 * t6;
+        const float32 t16 = t2 * t2;
+        const float32 t17 = float32(1ll) - t16;
+        const float32 t18 = t15 * t17;
+        const float32 t19 = t18 * x1;
+        const float32 t20 = t14 + t19;
+        const float32 t21 = t18 * x0;
+        o0[j] = t8;
         o1[j] = t20;
-        o2[j] = t17;
+        o2[j] = t21;
+        o3[j] = t18;
     }
 }
 
@@ -96,47 +78,83 @@ extern "C" __global__ void __launch_bounds__(256) kernel_multiply_add_tanh_negat
     const index base_o1 = static_cast<index>(k0 * a.kept_o1[0]);
     const index base_o2 = static_cast<index>(k0 * a.kept_o2[0]);
     const index base_o3 = static_cast<index>(k0 * a.kept_o3[0]);
+    gg_pack<float32, 4> x0[6];
+    gg_pack<float32, 4> x1[6];
+    gg_pack<float32, 4> x2[6];
     const gg_pack<float32, 1> i3 = gg_load<1>(a.i3 + base_i3);
     gg_pack<float32, 1> v4;
-    typedef gg_sum_of<float32> how0_0;
-    how0_0::partial p_how0_0 = how0_0::none();
+    gg_pack<float32, 4> v5[6];
+    gg_pack<float32, 4> v6[6];
+    gg_pack<float32, 4> v7[6];
+    gg_pack<float32, 4> v8[6];
     if (here) {
-        for (index r = threadIdx.x; r < length; r += static_cast<index>(blockDim.x)) {
-            const count r1 = static_cast<count>(r) % a.reduced_shape[1];
-            const count r0 = static_cast<count>(r) / a.reduced_shape[1];
-            const index at_i0 = base_i0 + static_cast<index>(r0 * a.reduced_i0[0] + r1 * a.reduced_i0[1]);
-            const index at_i1 = base_i1 + static_cast<index>(r0 * a.reduced_i1[0] + r1 * a.reduced_i1[1]);
-            const index at_i2 = base_i2 + static_cast<index>(r0 * a.reduced_i2[0] + r1 * a.reduced_i2[1]);
-            const gg_pack<float32, 1> x0 = gg_load<1>(a.i0 + at_i0);
-            const gg_pack<float32, 1> x1 = gg_load<1>(a.i1 + at_i1);
-            const gg_pack<float32, 1> x2 = gg_load<1>(a.i2 + at_i2);
-            gg_pack<float32, 1> v8;
-            body0<1>(x0, x1, x2, v8);
-            p_how0_0 = how0_0::add(p_how0_0, v8[0], r);
+        #pragma unroll
+        for (int32 k = 0; k < 6; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 1024 * k;
+            if (r < length) {
+                x0[k] = gg_pack<float32, 4>{};
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    const count r1 = static_cast<count>((r + j)) % a.reduced_shape[1];
+                    const count r0 = static_cast<count>((r + j)) / a.reduced_shape[1];
+                    const index at = base_i0 + static_cast<index>(r0 * a.reduced_i0[0] + r1 * a.reduced_i0[1]);
+                    x0[k][j] = a.i0[at];
+                }
+                x1[k] = gg_pack<float32, 4>{};
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    const count r1 = static_cast<count>((r + j)) % a.reduced_shape[1];
+                    const count r0 = static_cast<count>((r + j)) / a.reduced_shape[1];
+                    const index at = base_i1 + static_cast<index>(r0 * a.reduced_i1[0] + r1 * a.reduced_i1[1]);
+                    x1[k][j] = a.i1[at];
+                }
+                x2[k] = gg_pack<float32, 4>{};
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    const count r1 = static_cast<count>((r + j)) % a.reduced_shape[1];
+                    const count r0 = static_cast<count>((r + j)) / a.reduced_shape[1];
+                    const index at = base_i2 + static_cast<index>(r0 * a.reduced_i2[0] + r1 * a.reduced_i2[1]);
+                    x2[k][j] = a.i2[at];
+                }
+            }
         }
     }
-    v4[0] = gg_of_row<how0_0>(p_how0_0);
+    typedef gg_sum_of<float32> how1;
+    how1::partial p1 = how1::none();
     if (here) {
-        for (index r = threadIdx.x; r < length; r += static_cast<index>(blockDim.x)) {
-            const count r1 = static_cast<count>(r) % a.reduced_shape[1];
-            const count r0 = static_cast<count>(r) / a.reduced_shape[1];
-            const index at_i0 = base_i0 + static_cast<index>(r0 * a.reduced_i0[0] + r1 * a.reduced_i0[1]);
-            const index at_i1 = base_i1 + static_cast<index>(r0 * a.reduced_i1[0] + r1 * a.reduced_i1[1]);
-            const index at_i2 = base_i2 + static_cast<index>(r0 * a.reduced_i2[0] + r1 * a.reduced_i2[1]);
-            const index at_o1 = base_o1 + static_cast<index>(r0 * a.reduced_o1[0] + r1 * a.reduced_o1[1]);
-            const index at_o2 = base_o2 + static_cast<index>(r0 * a.reduced_o2[0] + r1 * a.reduced_o2[1]);
-            const index at_o3 = base_o3 + static_cast<index>(r0 * a.reduced_o3[0] + r1 * a.reduced_o3[1]);
-            const gg_pack<float32, 1> x0 = gg_load<1>(a.i0 + at_i0);
-            const gg_pack<float32, 1> x1 = gg_load<1>(a.i1 + at_i1);
-            const gg_pack<float32, 1> x2 = gg_load<1>(a.i2 + at_i2);
-            gg_pack<float32, 1> v5;
-            gg_pack<float32, 1> v6;
-            gg_pack<float32, 1> v7;
-            body2<1>(x0, x1, x2, i3, v5, v6, v7);
-            gg_add_to(a.o1 + at_o1, v5);
-            gg_add_to(a.o2 + at_o2, v6);
-            gg_store(a.o3 + at_o3, v7);
+        #pragma unroll
+        for (int32 k = 0; k < 6; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 1024 * k;
+            if (r < length) {
+                body0<4>(x0[k], x1[k], x2[k], gg_splat<4>(i3[0]), v8[k], v5[k], v6[k], v7[k]);
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    const count r1 = static_cast<count>((r + j)) % a.reduced_shape[1];
+                    const count r0 = static_cast<count>((r + j)) / a.reduced_shape[1];
+                    const index at = base_o1 + static_cast<index>(r0 * a.reduced_o1[0] + r1 * a.reduced_o1[1]);
+                    a.o1[at] = gg_plus(a.o1[at], v5[k][j]);
+                }
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    const count r1 = static_cast<count>((r + j)) % a.reduced_shape[1];
+                    const count r0 = static_cast<count>((r + j)) / a.reduced_shape[1];
+                    const index at = base_o2 + static_cast<index>(r0 * a.reduced_o2[0] + r1 * a.reduced_o2[1]);
+                    a.o2[at] = gg_plus(a.o2[at], v6[k][j]);
+                }
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    const count r1 = static_cast<count>((r + j)) % a.reduced_shape[1];
+                    const count r0 = static_cast<count>((r + j)) / a.reduced_shape[1];
+                    const index at = base_o3 + static_cast<index>(r0 * a.reduced_o3[0] + r1 * a.reduced_o3[1]);
+                    a.o3[at] = v7[k][j];
+                }
+                #pragma unroll
+                for (int32 j = 0; j < 4 && r + j < length; ++j) {
+                    p1 = how1::add(p1, v8[k][j], r + j);
+                }
+            }
         }
     }
+    v4[0] = gg_of_row<how1>(p1);
     if (here && threadIdx.x == 0) gg_store(a.o0 + base_o0, v4);
 }

@@ -4,7 +4,6 @@ struct arguments {
     const float32* i0;
     const float32* i1;
     const float32* i2;
-    const float32* i3;
     float32* o0;
     int64 kept;
     int64 length;
@@ -16,23 +15,12 @@ struct arguments {
     index reduced_i1[1];
     index kept_i2[1];
     index reduced_i2[1];
-    index kept_i3[1];
-    index reduced_i3[1];
     index kept_o0[1];
     index reduced_o0[1];
 };
 
 template <int N>
-GG_DEVICE void body0(const gg_pack<float32, N>& i0, gg_pack<float32, N>& o0) {
-    #pragma unroll
-    for (int32 j = 0; j < N; ++j) {
-        const float32 x0 = i0[j];
-        o0[j] = x0;
-    }
-}
-
-template <int N>
-GG_DEVICE void body2(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, gg_pack<float32, N>& o0) {
+GG_DEVICE void body1(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, gg_pack<float32, N>& o0) {
     #pragma unroll
     for (int32 j = 0; j < N; ++j) {
         const float32 x0 = i0[j];
@@ -44,7 +32,7 @@ GG_DEVICE void body2(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i
 }
 
 template <int N>
-GG_DEVICE void body4(const gg_pack<float32, N>& i0, gg_pack<float32, N>& o0) {
+GG_DEVICE void body3(const gg_pack<float32, N>& i0, gg_pack<float32, N>& o0) {
     #pragma unroll
     for (int32 j = 0; j < N; ++j) {
         const float32 x0 = i0[j];
@@ -54,7 +42,7 @@ GG_DEVICE void body4(const gg_pack<float32, N>& i0, gg_pack<float32, N>& o0) {
 }
 
 template <int N>
-GG_DEVICE void body5(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, const gg_pack<float32, N>& i2, gg_pack<float32, N>& o0) {
+GG_DEVICE void body4(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, const gg_pack<float32, N>& i2, gg_pack<float32, N>& o0) {
     #pragma unroll
     for (int32 j = 0; j < N; ++j) {
         const float32 x1 = i1[j];
@@ -68,20 +56,17 @@ GG_DEVICE void body5(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i
 }
 
 template <int N>
-GG_DEVICE void body7(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, const gg_pack<float32, N>& i2, const gg_pack<float32, N>& i3, const gg_pack<float32, N>& i4, gg_pack<float32, N>& o0) {
+GG_DEVICE void body6(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, const gg_pack<float32, N>& i2, const gg_pack<float32, N>& i3, gg_pack<float32, N>& o0) {
     #pragma unroll
     for (int32 j = 0; j < N; ++j) {
-        const float32 x1 = i1[j];
-        const float32 x2 = i2[j];
-        const float32 t0 = x1 == x2 ? gg_type(x1, 0) : x1 - x2;
-        const float32 t1 = gg_exp(t0);
         const float32 x0 = i0[j];
+        const float32 x2 = i2[j];
+        const float32 t0 = x0 * x2;
         const float32 x3 = i3[j];
-        const float32 t2 = x0 * x3;
-        const float32 x4 = i4[j];
-        const float32 t3 = t2 + x4;
-        const float32 t4 = t3 * t1;
-        o0[j] = t4;
+        const float32 t1 = t0 + x3;
+        const float32 x1 = i1[j];
+        const float32 t2 = t1 * x1;
+        o0[j] = t2;
     }
 }
 
@@ -92,67 +77,86 @@ extern "C" __global__ void __launch_bounds__(256) kernel_max_difference_exp_sum_
     const index base_i0 = static_cast<index>(k0 * a.kept_i0[0]);
     const index base_i1 = static_cast<index>(k0 * a.kept_i1[0]);
     const index base_i2 = static_cast<index>(k0 * a.kept_i2[0]);
-    const index base_i3 = static_cast<index>(k0 * a.kept_i3[0]);
     const index base_o0 = static_cast<index>(k0 * a.kept_o0[0]);
+    gg_pack<float32, 4> x0[1];
+    gg_pack<float32, 4> x1[1];
+    gg_pack<float32, 4> x2[1];
+    gg_pack<float32, 4> v3[1];
+    gg_pack<float32, 1> v4;
+    gg_pack<float32, 4> v5[1];
     gg_pack<float32, 1> v6;
-    gg_pack<float32, 1> v8;
+    gg_pack<float32, 1> v7;
+    gg_pack<float32, 4> v8[1];
     gg_pack<float32, 1> v9;
-    gg_pack<float32, 1> v11;
-    typedef gg_max_of<float32> how0_0;
-    how0_0::partial p_how0_0 = how0_0::none();
     if (here) {
-        for (index r = threadIdx.x; r < length; r += static_cast<index>(blockDim.x)) {
-            const count r0 = static_cast<count>(r);
-            const index at_i2 = base_i2 + static_cast<index>(r0 * a.reduced_i2[0]);
-            const gg_pack<float32, 1> x2 = gg_load<1>(a.i2 + at_i2);
-            gg_pack<float32, 1> v5;
-            body0<1>(x2, v5);
-            p_how0_0 = how0_0::add(p_how0_0, v5[0], r);
+        #pragma unroll
+        for (int32 k = 0; k < 1; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 128 * k;
+            if (r < length) {
+                x0[k] = gg_load<4>(a.i0 + base_i0 + r);
+                x1[k] = gg_load<4>(a.i1 + base_i1 + r);
+                x2[k] = gg_load<4>(a.i2 + base_i2 + r);
+            }
         }
     }
-    v6[0] = gg_of_row<how0_0>(p_how0_0);
-    typedef gg_sum_of<float32> how2_0;
-    how2_0::partial p_how2_0 = how2_0::none();
+    typedef gg_max_of<float32> how0;
+    how0::partial p0 = how0::none();
     if (here) {
-        for (index r = threadIdx.x; r < length; r += static_cast<index>(blockDim.x)) {
-            const count r0 = static_cast<count>(r);
-            const index at_i1 = base_i1 + static_cast<index>(r0 * a.reduced_i1[0]);
-            const gg_pack<float32, 1> x1 = gg_load<1>(a.i1 + at_i1);
-            gg_pack<float32, 1> v7;
-            body2<1>(x1, v6, v7);
-            p_how2_0 = how2_0::add(p_how2_0, v7[0], r);
+        #pragma unroll
+        for (int32 k = 0; k < 1; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 128 * k;
+            if (r < length) {
+                #pragma unroll
+                for (int32 j = 0; j < 4; ++j) {
+                    p0 = how0::add(p0, x1[k][j], r + j);
+                }
+            }
         }
     }
-    v8[0] = gg_of_row<how2_0>(p_how2_0);
+    v4[0] = gg_of_row<how0>(p0);
+    typedef gg_sum_of<float32> how2;
+    how2::partial p2 = how2::none();
     if (here) {
-        body4<1>(v8, v9);
-    }
-    typedef gg_sum_of<float32> how5_0;
-    how5_0::partial p_how5_0 = how5_0::none();
-    if (here) {
-        for (index r = threadIdx.x; r < length; r += static_cast<index>(blockDim.x)) {
-            const count r0 = static_cast<count>(r);
-            const index at_i0 = base_i0 + static_cast<index>(r0 * a.reduced_i0[0]);
-            const index at_i3 = base_i3 + static_cast<index>(r0 * a.reduced_i3[0]);
-            const gg_pack<float32, 1> x0 = gg_load<1>(a.i0 + at_i0);
-            const gg_pack<float32, 1> x3 = gg_load<1>(a.i3 + at_i3);
-            gg_pack<float32, 1> v10;
-            body5<1>(x0, x3, v9, v10);
-            p_how5_0 = how5_0::add(p_how5_0, v10[0], r);
+        #pragma unroll
+        for (int32 k = 0; k < 1; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 128 * k;
+            if (r < length) {
+                body1<4>(x1[k], gg_splat<4>(v4[0]), v5[k]);
+                #pragma unroll
+                for (int32 j = 0; j < 4; ++j) {
+                    p2 = how2::add(p2, v5[k][j], r + j);
+                }
+            }
         }
     }
-    v11[0] = gg_of_row<how5_0>(p_how5_0);
+    v6[0] = gg_of_row<how2>(p2);
     if (here) {
-        for (index r = threadIdx.x; r < length; r += static_cast<index>(blockDim.x)) {
-            const count r0 = static_cast<count>(r);
-            const index at_i0 = base_i0 + static_cast<index>(r0 * a.reduced_i0[0]);
-            const index at_i1 = base_i1 + static_cast<index>(r0 * a.reduced_i1[0]);
-            const index at_o0 = base_o0 + static_cast<index>(r0 * a.reduced_o0[0]);
-            const gg_pack<float32, 1> x0 = gg_load<1>(a.i0 + at_i0);
-            const gg_pack<float32, 1> x1 = gg_load<1>(a.i1 + at_i1);
-            gg_pack<float32, 1> v4;
-            body7<1>(x0, x1, v6, v9, v11, v4);
-            gg_add_to(a.o0 + at_o0, v4);
+        body3<1>(gg_splat<1>(v6[0]), v7);
+    }
+    typedef gg_sum_of<float32> how5;
+    how5::partial p5 = how5::none();
+    if (here) {
+        #pragma unroll
+        for (int32 k = 0; k < 1; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 128 * k;
+            if (r < length) {
+                body4<4>(x0[k], x2[k], gg_splat<4>(v7[0]), v8[k]);
+                #pragma unroll
+                for (int32 j = 0; j < 4; ++j) {
+                    p5 = how5::add(p5, v8[k][j], r + j);
+                }
+            }
+        }
+    }
+    v9[0] = gg_of_row<how5>(p5);
+    if (here) {
+        #pragma unroll
+        for (int32 k = 0; k < 1; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 128 * k;
+            if (r < length) {
+                body6<4>(x0[k], v5[k], gg_splat<4>(v7[0]), gg_splat<4>(v9[0]), v3[k]);
+                gg_add_to(a.o0 + base_o0 + r, v3[k]);
+            }
         }
     }
 }

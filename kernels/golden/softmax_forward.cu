@@ -2,7 +2,6 @@ typedef int32 index;
 typedef uint32 count;
 struct arguments {
     const float32* i0;
-    const float32* i1;
     float32* o0;
     int64 kept;
     int64 length;
@@ -10,23 +9,12 @@ struct arguments {
     index reduced_shape[1];
     index kept_i0[1];
     index reduced_i0[1];
-    index kept_i1[1];
-    index reduced_i1[1];
     index kept_o0[1];
     index reduced_o0[1];
 };
 
 template <int N>
-GG_DEVICE void body0(const gg_pack<float32, N>& i0, gg_pack<float32, N>& o0) {
-    #pragma unroll
-    for (int32 j = 0; j < N; ++j) {
-        const float32 x0 = i0[j];
-        o0[j] = x0;
-    }
-}
-
-template <int N>
-GG_DEVICE void body2(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, gg_pack<float32, N>& o0) {
+GG_DEVICE void body1(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, gg_pack<float32, N>& o0) {
     #pragma unroll
     for (int32 j = 0; j < N; ++j) {
         const float32 x0 = i0[j];
@@ -38,16 +26,13 @@ GG_DEVICE void body2(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i
 }
 
 template <int N>
-GG_DEVICE void body4(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, const gg_pack<float32, N>& i2, gg_pack<float32, N>& o0) {
+GG_DEVICE void body3(const gg_pack<float32, N>& i0, const gg_pack<float32, N>& i1, gg_pack<float32, N>& o0) {
     #pragma unroll
     for (int32 j = 0; j < N; ++j) {
         const float32 x0 = i0[j];
         const float32 x1 = i1[j];
-        const float32 t0 = x0 == x1 ? gg_type(x0, 0) : x0 - x1;
-        const float32 t1 = gg_exp(t0);
-        const float32 x2 = i2[j];
-        const float32 t2 = t1 / x2;
-        o0[j] = t2;
+        const float32 t0 = x0 / x1;
+        o0[j] = t0;
     }
 }
 
@@ -56,45 +41,60 @@ extern "C" __global__ void __launch_bounds__(256) kernel_max_difference_exp_sum_
     const bool here = m < a.kept;
     const count k0 = static_cast<count>((here ? m : 0));
     const index base_i0 = static_cast<index>(k0 * a.kept_i0[0]);
-    const index base_i1 = static_cast<index>(k0 * a.kept_i1[0]);
     const index base_o0 = static_cast<index>(k0 * a.kept_o0[0]);
+    gg_pack<float32, 4> x0[1];
+    gg_pack<float32, 4> v1[1];
+    gg_pack<float32, 1> v2;
+    gg_pack<float32, 4> v3[1];
     gg_pack<float32, 1> v4;
-    gg_pack<float32, 1> v6;
-    typedef gg_max_of<float32> how0_0;
-    how0_0::partial p_how0_0 = how0_0::none();
     if (here) {
-        for (index r = threadIdx.x; r < length; r += static_cast<index>(blockDim.x)) {
-            const count r0 = static_cast<count>(r);
-            const index at_i1 = base_i1 + static_cast<index>(r0 * a.reduced_i1[0]);
-            const gg_pack<float32, 1> x1 = gg_load<1>(a.i1 + at_i1);
-            gg_pack<float32, 1> v3;
-            body0<1>(x1, v3);
-            p_how0_0 = how0_0::add(p_how0_0, v3[0], r);
+        #pragma unroll
+        for (int32 k = 0; k < 1; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 128 * k;
+            if (r < length) {
+                x0[k] = gg_load<4>(a.i0 + base_i0 + r);
+            }
         }
     }
-    v4[0] = gg_of_row<how0_0>(p_how0_0);
-    typedef gg_sum_of<float32> how2_0;
-    how2_0::partial p_how2_0 = how2_0::none();
+    typedef gg_max_of<float32> how0;
+    how0::partial p0 = how0::none();
     if (here) {
-        for (index r = threadIdx.x; r < length; r += static_cast<index>(blockDim.x)) {
-            const count r0 = static_cast<count>(r);
-            const index at_i0 = base_i0 + static_cast<index>(r0 * a.reduced_i0[0]);
-            const gg_pack<float32, 1> x0 = gg_load<1>(a.i0 + at_i0);
-            gg_pack<float32, 1> v5;
-            body2<1>(x0, v4, v5);
-            p_how2_0 = how2_0::add(p_how2_0, v5[0], r);
+        #pragma unroll
+        for (int32 k = 0; k < 1; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 128 * k;
+            if (r < length) {
+                #pragma unroll
+                for (int32 j = 0; j < 4; ++j) {
+                    p0 = how0::add(p0, x0[k][j], r + j);
+                }
+            }
         }
     }
-    v6[0] = gg_of_row<how2_0>(p_how2_0);
+    v2[0] = gg_of_row<how0>(p0);
+    typedef gg_sum_of<float32> how2;
+    how2::partial p2 = how2::none();
     if (here) {
-        for (index r = threadIdx.x; r < length; r += static_cast<index>(blockDim.x)) {
-            const count r0 = static_cast<count>(r);
-            const index at_i0 = base_i0 + static_cast<index>(r0 * a.reduced_i0[0]);
-            const index at_o0 = base_o0 + static_cast<index>(r0 * a.reduced_o0[0]);
-            const gg_pack<float32, 1> x0 = gg_load<1>(a.i0 + at_i0);
-            gg_pack<float32, 1> v2;
-            body4<1>(x0, v4, v6, v2);
-            gg_store(a.o0 + at_o0, v2);
+        #pragma unroll
+        for (int32 k = 0; k < 1; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 128 * k;
+            if (r < length) {
+                body1<4>(x0[k], gg_splat<4>(v2[0]), v3[k]);
+                #pragma unroll
+                for (int32 j = 0; j < 4; ++j) {
+                    p2 = how2::add(p2, v3[k][j], r + j);
+                }
+            }
+        }
+    }
+    v4[0] = gg_of_row<how2>(p2);
+    if (here) {
+        #pragma unroll
+        for (int32 k = 0; k < 1; ++k) {
+            const index r = 4 * static_cast<index>(threadIdx.x) + 128 * k;
+            if (r < length) {
+                body3<4>(v3[k], gg_splat<4>(v4[0]), v1[k]);
+                gg_store(a.o0 + base_o0 + r, v1[k]);
+            }
         }
     }
 }

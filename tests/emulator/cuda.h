@@ -93,6 +93,14 @@ template <typename T> static T shuffle_down(T x, int by) {
     return x;
 }
 
+template <typename T> static T shuffle_first(T x, int among) {
+    const int warp = current / 32, lane = current % 32, turn = fibers[current].shuffles++ % 2;
+    memcpy(&lanes[warp][turn][lane], &x, sizeof(T));
+    wait_as(SHUFFLE);
+    memcpy(&x, &lanes[warp][turn][lane / among * among], sizeof(T));
+    return x;
+}
+
 // 0 when all threads have ended; 1 when some wait at a barrier, or in a shuffle, that others do not come to.
 static int run_block(int order, unsigned int& seed) {
     static int sequence[MOST];
@@ -178,3 +186,4 @@ template <typename A> static int launch(void (*kernel)(A), bool waits, const Cal
 
 #define __syncthreads() emulator::wait_as(emulator::BARRIER)
 #define __shfl_down_sync(mask, x, by) emulator::shuffle_down(x, by)
+#define __shfl_sync(mask, x, first, among) emulator::shuffle_first(x, among)  // of lane 0 alone

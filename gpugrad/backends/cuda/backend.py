@@ -62,7 +62,8 @@ class _Launch:
         parameters = _parameters(self._head.pack(*given) + self._tail)
         runtime.launch(self._function, self._text, grid or self._grid, self._block, parameters)
         if self._finish is not None:
-            runtime.launch(self._finish[0], self._text, self._finish[1], (32, cuda.ROWS), parameters)
+            function, (blocks, block) = self._finish
+            runtime.launch(function, self._text, blocks, block, parameters)
 
 
 def _parameters(block: bytes) -> ctypes.Array[Any]:

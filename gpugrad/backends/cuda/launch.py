@@ -41,7 +41,7 @@ class Kernel(NamedTuple):
     """One launch: the text, the blocks and threads, and the numbers that do not change from call to call.
 
     head: the format of addresses and Python numbers. tail: the bytes of what follows them. partials: bytes of scratch per
-    output. finish: blocks of the second kernel, which brings partial results together; 0: there is none.
+    output. finish: blocks and threads of the second kernel, which brings partial results together; None: there is none.
     """
 
     text: str
@@ -50,7 +50,7 @@ class Kernel(NamedTuple):
     grid: int
     block: tuple[int, int]
     partials: tuple[int, ...] = ()
-    finish: int = 0
+    finish: tuple[int, tuple[int, int]] | None = None
 
 
 class Planned(NamedTuple):
@@ -224,6 +224,10 @@ def reduction(
         block = (threads, cuda.THREADS // threads)
         tiles = -(-results // block[1])
     pointers = len(inputs) + len(how) * (2 if splits > 1 else 1)
+    finish = None
+    if splits > 1:  # a warp for each result, or a block where there is more to bring together than a warp does at once
+        along = 32 if splits <= 128 else cuda.THREADS
+        finish = -(-results * along // cuda.THREADS), (along, cuda.THREADS // along)
     return Kernel(
         cuda.reduction(program, layout),
         _head(program, pointers),
@@ -231,7 +235,7 @@ def reduction(
         tiles * splits,
         block,
         tuple(results * splits * _partial(h) for h in how) if splits > 1 else (),
-        -(-results // cuda.ROWS) if splits > 1 else 0,
+        finish,
     )
 
 
@@ -243,22 +247,29 @@ def rows(
     over = sorted(axes)
     rest = [d for d in range(len(shape)) if d not in over]
     kept, kept_steps = _collapsed([shape[d] for d in rest], [[a.steps[d] for d in rest] for a in arrays])
-    full = [a for a, is_row in zip(arrays, row, strict=True) if not is_row]
-    reduced, reduced_steps = _collapsed([shape[d] for d in over], [[a.steps[d] for d in over] for a in full])
+    full = [n for n, is_row in enumerate(row) if not is_row]
+    reduced, reduced_steps = _collapsed([shape[d] for d in over], [[arrays[n].steps[d] for d in over] for n in full])
     count, length = math.prod(kept), math.prod(reduced)
-    along = iter(reduced_steps)
+    along = dict(zip(full, reduced_steps, strict=True))
     numbers = [*kept, *reduced]
     reach = [count * length]
-    for k, is_row in zip(kept_steps, row, strict=True):
-        numbers += k
-        if is_row:
-            reach.append(_reach(kept, k))
-        else:
-            r = next(along)
-            numbers += r
-            reach.append(_reach(kept, k) + _reach(reduced, r))
+    kinds: dict[int, str] = {}
+    for n, k in enumerate(kept_steps):
+        r = along.get(n, [])
+        numbers += [*k, *r]
+        reach.append(_reach(kept, k) + (_reach(reduced, r) if r else 0))
+        if r:
+            kinds[n] = "any"
+            if len(r) == 1 and length % cuda.LANES == 0 and _packable(arrays[n], [*k, *r], length, cuda.LANES):
+                kinds[n] = "row" if r[0] else "same"
+    packed = "any" not in kinds.values()
+    same = [n for n in kinds if not any(kept_steps[n]) or (packed and kinds[n] == "same")]
+    shared = frozenset(n for n in same if n < len(inputs) and count > 1)
     wide = max(reach) >= NARROW
-    layout = cuda_rows.RowLayout(len(kept), len(reduced), wide, tuple(accumulate))
+    layout = cuda_rows.RowLayout(
+        len(kept), len(reduced), wide, tuple(accumulate), cuda_rows.held(program, length, shared), cuda_rows.block(length)[0],
+        tuple(k if packed else "any" for k in kinds.values()), shared,
+    )  # fmt: skip
     block = cuda_rows.block(length)
     return Kernel(
         cuda_rows.rows(program, layout),
@@ -271,7 +282,7 @@ def rows(
 
 def _partial(how: str) -> int:
     """Bytes of a partial result: a number, or one and its place."""
-    return 8 if how == "gg_sum_of" else 16
+    return 16 if how.startswith("gg_arg") else 8
 
 
 def kernels(
