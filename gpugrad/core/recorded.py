@@ -11,7 +11,7 @@ from ..base.counters import counters
 from ..base.dtypes import BOOL
 from ..base.shapes import reduced
 from ..ops import elementwise as ew
-from ..ops.structural import collect, index_add, matmul, reshape, setitem, spread, sum_to, transposed
+from ..ops.structural import collect, index_add, linear, matmul, reshape, setitem, spread, sum_to, transposed
 from ..plans.plan import GradientPlan, TangentPlan
 from ..plans.symbols import Sym
 from .adjoints import Accumulator, Adjoint, structural_jvp
@@ -48,7 +48,7 @@ class RecordedAccumulator(Accumulator):
         self.arrive(Adjoint(index_add(zeros, value, index=index), mask))
 
     def add_product(self, a: Variable, b: Variable, turn_a: bool, turn_b: bool) -> None:
-        product, shape = matmul(transposed(a) if turn_a else a, b, turned=turn_b), self.node.shape
+        product, shape = (linear if turn_b else matmul)(transposed(a) if turn_a else a, b), self.node.shape
         self.arrive(Adjoint(product if product.shape == shape else reshape(product, shape=shape)))
 
     def take_over(self, g: Any, zero_at: Any) -> None:

@@ -18,6 +18,7 @@ from ..functions.indexing import take_along_axis
 from ..functions.reductions import log_softmax, mean, sum, var
 from ..functions.shaping import expand_dims, squeeze
 from ..ops import elementwise as ew
+from ..ops import structural
 from ..tensor import Tensor
 
 
@@ -194,6 +195,24 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = 
     """
     x, t = _pair("binary_cross_entropy_with_logits", logits, target)
     return _reduced(ew.softplus(x) - x * t, reduction)
+
+
+def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
+    """x @ weight.T + bias, for x of shape (..., in), weight (out, in) and bias (out,). Gradients: g @ weight, g.T @ x, and g summed.
+
+    Raises ShapeError if the last axis of x does not have the length of weight's.
+
+    >>> import gpugrad as gg
+    >>> gg.nn.functional.linear([1.0, 2.0], [[3.0, 4.0], [5.0, 6.0]], [0.5, 0.5])
+    tensor([11.5, 17.5], device='cpu')
+    """
+    x, w = as_tensors(x, weight)
+    if len(w.shape) != 2:
+        raise errors.bad_shape("linear", f"the weight has the shape {w.shape}: expected two axes, (out, in).")
+    if x.shape[-1:] != w.shape[1:]:
+        raise errors.bad_shape("linear", f"input of shape {x.shape}, expected {w.shape[1]} features last.")
+    y: Tensor = structural.linear(x, w) if x.dtype == w.dtype else x @ w.T
+    return y if bias is None else y + bias
 
 
 def dropout(x: Any, p: float = 0.5, training: bool = True) -> Tensor:

@@ -13,7 +13,6 @@ from ..base import errors
 from ..functions.creation import ones, zeros
 from ..functions.elementwise import gelu
 from ..ops import elementwise as ew
-from ..ops.structural import matmul
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -37,14 +36,7 @@ class Linear(Module):
         self.bias = init.uniform((out_features,), -bound, bound, dtype) if bias else None
 
     def forward(self, x: Any) -> Tensor:
-        (x,) = as_tensors(x)
-        if x.shape[-1:] != self.weight.shape[1:]:
-            raise errors.bad_shape(
-                "Linear", f"input of shape {x.shape}, expected {self.weight.shape[1]} features last."
-            )
-        w: Tensor = self.weight
-        y: Tensor = matmul(x, w, turned=True) if x.dtype is w.dtype and x.shape else x @ w.T
-        return y if self.bias is None else y + self.bias
+        return F.linear(x, self.weight, self.bias)
 
     def describe(self) -> str:
         return f"{self.weight.shape[1]}, {self.weight.shape[0]}, bias={self.bias is not None}"

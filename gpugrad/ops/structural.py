@@ -401,10 +401,8 @@ def _cumprod_tangent(tangents, call, *, axis):
 
 
 @structural(linear="each")
-def matmul(xp, a, b, *, turned=False):
-    "Matrix product with NumPy's rules for vectors and batches; 16-bit floats accumulate in float32. turned: b's last two axes change places first."
-    if turned:
-        b = b.swapaxes(-1, -2)
+def matmul(xp, a, b):
+    "Matrix product with NumPy's rules for vectors and batches; 16-bit floats accumulate in float32."
     if is_16_bit(a.dtype):
         return xp.matmul(a.astype(FLOAT32), b.astype(FLOAT32)).astype(a.dtype)
     if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:  # one matrix for all of a batch: one tall product
@@ -413,8 +411,23 @@ def matmul(xp, a, b, *, turned=False):
     return xp.asarray(xp.matmul(a, b))
 
 
+@structural(linear="each")
+def linear(xp, a, b):
+    "The matrix product of a with b, whose last two axes change places first: what a layer computes of its weights."
+    return matmul.forward(xp, a, b.swapaxes(-1, -2))
+
+
 @matmul.vjp
-def _matmul(g, call, into, *, turned=False):
+def _matmul(g, call, into):
+    _of_product(g, call, into, False)
+
+
+@linear.vjp
+def _linear(g, call, into):
+    _of_product(g, call, into, True)
+
+
+def _of_product(g, call, into, turned):
     a, b = call.inputs
     sa, sb = call.shapes
     if len(sa) == 1:  # a row: (k) is (1, k), and the result has lost that axis
@@ -430,7 +443,7 @@ def _matmul(g, call, into, *, turned=False):
         if sa[:-2] == batch:
             into[0].add_product(g, b, False, not turned)
         else:
-            into[0].add(reshape(sum_to(matmul(g, b, turned=not turned), sa), shape=call.shapes[0]))
+            into[0].add(reshape(sum_to((matmul if turned else linear)(g, b), sa), shape=call.shapes[0]))
     if into[1] is not None:
         if batch and len(sb) == 2 and sa[:-2] == batch:  # one matrix for all of a batch
             batch, rows = (), math.prod(sa[:-1])

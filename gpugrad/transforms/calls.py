@@ -8,7 +8,9 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..backends.devices import device_array
+import numpy as np
+
+from ..backends.devices import default_device, device_array
 from ..base import errors
 from ..base.frames import user_place
 from ..base.modes import enable_grad, grad_mode
@@ -18,7 +20,7 @@ from ..core.forward import forward
 from ..core.nodes import Handed, Leaf, Slot, now, reachable, reaches_before
 from ..core.reverse import gradients_in
 from ..core.structure import nodes_behind
-from ..core.value import Value, held
+from ..core.value import Value, constant, held
 from ..functions.creation import tensor, zeros
 from ..tensor import Tensor
 from .trees import as_plain, is_plain, tree_leaves, tree_map, tree_rebuilt
@@ -45,6 +47,8 @@ _active = _Active()
 
 def as_input(name: str, a: Any) -> Tensor:
     """An argument as a tensor. An array is copied, once: what is recorded of it may be read when the array has changed."""
+    if type(a) is np.ndarray and a.dtype.char in "efd" and a.dtype.isnative:  # most often
+        return Tensor(constant(a, default_device()))
     t = a if isinstance(a, Tensor) else tensor(float(a) if type(a) in (int, bool) else a)
     if not is_float(t.dtype):
         raise errors.DTypeError(
@@ -90,23 +94,15 @@ class Call:
         self.on_gpu = self.plain and any(device_array(a) is not None for a in leaves)
         given = [as_input(name, a) for a in leaves]
         self.depends = False  # whether a way leads from an output to an input
-        outer = any(t.requires_grad for t in (*given, *tangents))
-        self.recorded = _active.depth > 0 or (outer and grad_mode.enabled)
+        self.recorded = _active.depth > 0
+        if not self.recorded and not self.plain:
+            self.recorded = any(t.requires_grad for t in (*given, *tangents)) and grad_mode.enabled
         handed = list(args)
-        with enable_grad():
-            self.inputs = [self._own(t) for t in given]
-            for v in self.inputs if tangents or forward else ():
-                close(v)  # each is a node of its own, from which its tangent starts
-            names = map(Tensor, self.inputs)  # of the function's own, which it may write to
-            for n, tree in zip(chosen, self.trees, strict=True):
-                handed[n] = tree_rebuilt(tree, names)
-            _active.depth += 1
-            calls = _active.calls = _active.calls + 1
-            try:
-                result = f(*handed, **kwargs)
-            finally:
-                _active.depth -= 1
-        self.is_derivative = _active.calls != calls  # made of derivatives of other functions
+        if grad_mode.scopes:
+            with enable_grad():
+                result = self._called(f, given, chosen, handed, kwargs, forward or bool(tangents))
+        else:  # gradients are recorded already
+            result = self._called(f, given, chosen, handed, kwargs, forward or bool(tangents))
         self.aux = None
         if has_aux:
             if not isinstance(result, tuple) or len(result) != 2:
@@ -117,6 +113,24 @@ class Call:
         if not self.recorded:  # something else that the function has used may require grad
             nodes = reachable([node for t in self.outputs for node in nodes_behind(t._value)])
             self.recorded = grad_mode.enabled and any(type(n) is Leaf for n in nodes)
+
+    def _called(
+        self, f: Callable[..., Any], given: Sequence[Tensor], chosen: Sequence[int], handed: list[Any], kwargs: dict[str, Any], forward: bool
+    ) -> Any:  # fmt: skip
+        """What the function returns for inputs of its own."""
+        self.inputs = [self._own(t) for t in given]
+        for v in self.inputs if forward else ():
+            close(v)  # each is a node of its own, from which its tangent starts
+        names = map(Tensor, self.inputs)  # of the function's own, which it may write to
+        for n, tree in zip(chosen, self.trees, strict=True):
+            handed[n] = tree_rebuilt(tree, names)
+        _active.depth += 1
+        calls = _active.calls = _active.calls + 1
+        try:
+            return f(*handed, **kwargs)
+        finally:
+            _active.depth -= 1
+            self.is_derivative = _active.calls != calls  # made of derivatives of other functions
 
     def _own(self, t: Tensor) -> Value:
         """An input that nobody else has: a copy on the tape of what is recorded, of the same buffer otherwise: values do not change."""

@@ -241,8 +241,12 @@ def cumsum(backend: Any, x: Any, *, axis: int) -> Any:
 
 
 @_own
-def matmul(backend: Any, a: Any, b: Any, *, turned: bool = False) -> Any:
-    b = b.swapaxes(-1, -2) if turned else b
+def linear(backend: Any, a: Any, b: Any) -> Any:
+    return matmul(backend, a, b.swapaxes(-1, -2))
+
+
+@_own
+def matmul(backend: Any, a: Any, b: Any) -> Any:
     row, column = a.ndim == 1, b.ndim == 1
     if a.ndim == b.ndim == 2:
         out = backend.empty((a.shape[0], b.shape[1]), a.dtype)
