@@ -405,9 +405,6 @@ def matmul(xp, a, b):
     "Matrix product with NumPy's rules for vectors and batches; 16-bit floats accumulate in float32."
     if is_16_bit(a.dtype):
         return xp.matmul(a.astype(FLOAT32), b.astype(FLOAT32)).astype(a.dtype)
-    if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:  # one matrix for all of a batch: one tall product
-        tall = xp.matmul(a.reshape(math.prod(a.shape[:-1]), a.shape[-1]), b)
-        return tall.reshape(*a.shape[:-1], b.shape[-1])
     return xp.asarray(xp.matmul(a, b))
 
 

@@ -19,10 +19,10 @@ import numpy as np
 
 from ...base import errors
 from ...base.config import config
-from ...base.dtypes import FLOAT32, DType, computed, is_16_bit
+from ...base.dtypes import FLOAT32, DType, is_16_bit
 from ...base.index import in_groups, repeats
 from ...base.shapes import Shape, reduced
-from ...ops.structural import StructuralOp
+from ...ops.structural import StructuralOp, linear, matmul
 from ...plans.program import Program, identity
 from ..protocol import Output
 from . import native
@@ -64,6 +64,13 @@ class CpuBackend:
         array[index] = value
 
     def call(self, op: StructuralOp, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
+        if (op is matmul or op is linear) and arrays[0].ndim > 1 and arrays[1].ndim > 1:
+            a, b = arrays
+            b = b.swapaxes(-1, -2) if op is linear else b
+            batch = a.shape[:-2] if b.ndim == 2 else np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+            out = memory.empty((*batch, a.shape[-2], b.shape[-1]), a.dtype)
+            self.matmul(a, b, out, False)
+            return out
         if op.computes:
             with np.errstate(all="ignore"):
                 result = op.forward(np, *arrays, **params)
@@ -110,13 +117,17 @@ class CpuBackend:
         return reference.source(program)
 
     def matmul(self, a: Any, b: Any, out: Any, accumulate: bool) -> None:
+        if b.ndim == 2 and out.ndim > 2 and a.flags.c_contiguous:  # one matrix for all of a batch: one tall product
+            rows = math.prod(out.shape[:-1])
+            a, out = a.reshape(rows, a.shape[-1]), out.reshape(rows, out.shape[-1])
         with np.errstate(all="ignore"):
-            if is_16_bit(out.dtype) or accumulate:
-                wide = computed(out.dtype)
-                product = np.matmul(a.astype(wide, copy=False), b.astype(wide, copy=False))
+            if is_16_bit(out.dtype):
+                product = np.matmul(a.astype(FLOAT32), b.astype(FLOAT32))
                 if accumulate:
                     np.add(product, out, product)
                 np.copyto(out, product, casting="unsafe")
+            elif accumulate:
+                np.add(out, np.matmul(a, b, memory.empty(out.shape, out.dtype)), out)
             else:
                 np.matmul(a, b, out)
 

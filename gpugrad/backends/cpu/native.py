@@ -247,4 +247,4 @@ def describe() -> list[str]:
         )
     except (errors.GpugradError, OSError) as e:
         return [f"not available: {e}"]
-    return [*found, f"exp, sin, tanh, ...: {library}", f"kernels are kept in {kept}"]
+    return [*found, f"sin, log, tanh, ...: {library}", f"kernels are kept in {kept}"]
