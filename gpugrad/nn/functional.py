@@ -10,12 +10,14 @@ from .. import random
 from ..arguments import as_tensors, wait
 from ..backends.devices import Device
 from ..base import errors
+from ..base.dtypes import computed
+from ..base.modes import no_grad
 from ..base.shapes import Shape, is_16_bit, is_float
 from ..core.value import Value, held
 from ..functions.creation import arange
 from ..functions.elementwise import where
 from ..functions.indexing import take_along_axis
-from ..functions.reductions import log_softmax, mean, sum, var
+from ..functions.reductions import log_softmax, max, mean, sum, var
 from ..functions.shaping import expand_dims, squeeze
 from ..ops import elementwise as ew
 from ..ops import structural
@@ -167,13 +169,11 @@ def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
     """
     x, t = _scores_and_target("cross_entropy", logits, target)
     axis = 1 if x.ndim > 1 else 0
+    if t.dtype.kind in "iu" and axis == x.ndim - 1 and x.shape[axis]:
+        return _reduced(_of_rows(x, t, axis), reduction)
     log_p = log_softmax(x, axis)
     if t.dtype.kind in "iu":
-        if axis != x.ndim - 1:
-            return _reduced(-squeeze(take_along_axis(log_p, expand_dims(t, axis), axis), axis), reduction)
-        # The chosen one of each row as a sum with one term: so it is part of the kernel that has the row at hand.
-        chosen = ew.where(expand_dims(t, axis) == _numbered(x.shape[axis], x.device), log_p, 0)
-        return _reduced(-sum(chosen, axis), reduction)
+        return _reduced(-squeeze(take_along_axis(log_p, expand_dims(t, axis), axis), axis), reduction)
     if log_p.shape != t.shape:
         raise errors.bad_shape(
             "cross_entropy",
@@ -184,6 +184,21 @@ def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
     never = ew.logical_and(t == 0, ew.isinf(log_p))  # 0 log 0 is 0
     loss = -sum(where(never, 0, t * log_p), axis)
     return _reduced(loss, reduction)
+
+
+def _of_rows(x: Tensor, t: Tensor, axis: int) -> Tensor:
+    """log(sum(exp(x))) of each row, less the element that its class names: both without the largest one, so that nothing overflows.
+
+    That element is a sum with one term: so it is part of the kernel that has the row at hand.
+    """
+    out = x.dtype if is_float(x.dtype) else np.dtype(np.float64)
+    x = x if x.dtype == computed(out) else x.astype(computed(out))
+    with no_grad():
+        top = max(x, axis, keepdims=True)
+    of_class = ew.where(expand_dims(t, axis) == _numbered(x.shape[axis], x.device), x, 0)
+    whole = sum(ew.exp(ew.difference(x, top)), axis, keepdims=True)
+    loss: Tensor = squeeze(ew.log(whole) - ew.difference(sum(of_class, axis, keepdims=True), top), axis)
+    return loss if loss.dtype == out else loss.astype(out)
 
 
 def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = "mean") -> Tensor:
