@@ -257,3 +257,33 @@ def test_a_temporary_folder_is_its_makers(tmp_path: Path) -> None:
     )
     done = python(code, GPUGRAD_CPU="native", GPUGRAD_CACHE_DIR="", XDG_CACHE_HOME=str(file), HOME=str(file))
     assert done.stdout.splitlines()[1:] == ["good"], done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_child_that_ends_leaves_the_folder_its_parent_builds_in(tmp_path: Path) -> None:
+    script = """
+import os, sys, threading
+from pathlib import Path
+from gpugrad.backends import kernel_cache
+begun, ended = threading.Event(), threading.Event()
+def build(place):
+    begun.set()
+    ended.wait()
+    (place / "made").write_text("")
+    return b"content"
+found = []
+thread = threading.Thread(target=lambda: found.append(kernel_cache.obtain("name.so", build)))
+thread.start()
+begun.wait()
+if os.fork() == 0:
+    sys.exit()  # as any child ends: with what the interpreter does at its end
+os.wait()
+ended.set()
+thread.join()
+print(found[0].name, list(Path(sys.argv[1], "kernels").glob("build-*")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT,
+        env={**os.environ, "GPUGRAD_CACHE_DIR": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout == "name.so []\n", done.stderr

@@ -77,3 +77,41 @@ def test_probabilities_get_their_gradient_where_they_are_zero() -> None:
     F.cross_entropy([[1.0, 2.0, 3.0]], t).backward()
     np.testing.assert_allclose(t.grad.numpy(), [-np.log(np.exp([1, 2, 3]) / np.exp([1, 2, 3]).sum())], rtol=1e-6)
     assert F.cross_entropy([[-np.inf, 0.0]], [[0.0, 1.0]]).item() == 0
+
+
+def test_cross_entropy_of_far_logits_is_that_of_jax() -> None:
+    x = np.array([[1e4, -1e4, 0.0], [-np.inf, 3.0, 3.0], [np.inf, 1.0, 2.0], [-1e9, 80.0, -80.0], [2e38, -2e38, 1.0]])
+    classes = np.array([1, 2, 0, 1, 0])
+    t = leaf(x)
+    loss = F.cross_entropy(t, classes, reduction="none")
+    np.testing.assert_allclose(loss.detach().numpy(), [2e4, np.log(2), 0, 0, 0], atol=1e-12)
+    loss[np.array([0, 1, 3, 4])].sum().backward()
+    exact = np.asarray(jax.nn.softmax(x, axis=1)) - np.eye(3)[classes]
+    np.testing.assert_allclose(t.grad.numpy()[[0, 1, 3, 4]], exact[[0, 1, 3, 4]], atol=1e-15)  # type: ignore[union-attr]
+    assert F.cross_entropy([[0.0, -np.inf]], np.array([1])).item() == np.inf
+
+
+def test_classes_in_a_tensor_are_those_that_it_holds_now() -> None:
+    logits = gg.tensor(R.standard_normal((4, 3)))
+    t = gg.tensor([0, 1, 2, 1])
+    first = F.cross_entropy(logits, t).item()
+    assert F.cross_entropy(logits, t).item() == first  # what is known of them is used again
+    t[1] = 2
+    expected = F.cross_entropy(logits, np.array([0, 2, 2, 1])).item()
+    assert F.cross_entropy(logits, t).item() == expected != first
+    t[3] = 3
+    with pytest.raises(IndexError, match="from 0 to 2, found 0 to 3"):
+        F.cross_entropy(logits, t)
+    t -= 1
+    with pytest.raises(IndexError, match="from 0 to 2, found -1 to 2"):
+        F.nll_loss(gg.log_softmax(logits), t)
+
+
+@pytest.mark.usefixtures("on_cpu")
+def test_classes_in_memory_of_somebody_else_are_looked_at_each_time() -> None:
+    own = np.array([0, 1, 2, 1])
+    logits, t = gg.tensor(R.standard_normal((4, 3))), gg.asarray(own)
+    F.cross_entropy(logits, t)
+    own[0] = 7
+    with pytest.raises(IndexError, match="found 1 to 7"):
+        F.cross_entropy(logits, t)

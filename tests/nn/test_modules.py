@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
+from gpugrad.testing import check_grads
 
 jax.config.update("jax_enable_x64", True)
 R = np.random.default_rng(11)
@@ -33,6 +34,42 @@ def test_linear_and_layer_norm_against_jax() -> None:
     np.testing.assert_allclose(loss.item(), f(w), rtol=1e-5)
     for name, g in jax.grad(f)(w).items():
         np.testing.assert_allclose(dict(net.named_parameters())[name].grad.numpy(), g, rtol=2e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(4,), (5, 4), (2, 3, 4), (2, 1, 3, 4), (0, 4), (2, 0, 4)], ids=str)
+def test_a_linear_map_is_the_product_with_the_transpose(shape: tuple[int, ...]) -> None:
+    x, w, b = R.standard_normal(shape), R.standard_normal((3, 4)), R.standard_normal(3)
+    linear = gg.nn.functional.linear
+    np.testing.assert_allclose(linear(x, w, b).numpy(), x @ w.T + b, rtol=1e-14)
+    if x.size:
+        check_grads(linear, [x, w, b], order=2)
+        g = R.standard_normal((*shape[:-1], 3))
+        _, pull = gg.vjp(lambda x, w: linear(x, w), x, w)
+        for ours, theirs in zip(pull(g), jax.vjp(lambda x, w: x @ w.T, x, w)[1](g), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    with pytest.raises(gg.errors.ShapeError, match="4 features last"):
+        linear(np.ones(5), w)
+    with pytest.raises(gg.errors.ShapeError, match="two axes"):
+        linear(x, w[0])
+
+
+@pytest.mark.parametrize(
+    "shapes", [((2, 3, 4), (4, 5)), ((2, 1, 3, 4), (4, 5)), ((4,), (2, 4, 5)), ((2, 3, 4), (4,)), ((3, 4), (2, 4, 5)), ((2, 3, 4), (1, 4, 5))], ids=str
+)  # fmt: skip
+def test_products_of_batches_with_one_matrix(shapes: tuple[tuple[int, ...], ...]) -> None:
+    a, b = map(R.standard_normal, shapes)
+    np.testing.assert_allclose(gg.matmul(a, b).numpy(), a @ b, rtol=1e-13)
+    np.testing.assert_allclose(gg.matmul(gg.swapaxes(gg.tensor(a), 0, -1), gg.ones((a.shape[0], 2))).numpy(), np.swapaxes(a, 0, -1) @ np.ones((a.shape[0], 2)))  # fmt: skip
+    check_grads(gg.matmul, [a, b], order=2)
+    y, pull = jax.vjp(jnp.matmul, a, b)
+    g = R.standard_normal(y.shape)
+    for ours, theirs in zip(gg.vjp(gg.matmul, a, b)[1](g), pull(g), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    x, w = gg.tensor(a, requires_grad=True), gg.tensor(b, requires_grad=True)
+    (gg.matmul(x, w).sum() + gg.matmul(x * 2, w).sum()).backward()  # added by the product itself
+    ones = jax.vjp(lambda a, b: jnp.matmul(a, b).sum() * 3, a, b)[1](1.0)
+    np.testing.assert_allclose(x.grad.numpy(), ones[0], rtol=1e-12)
+    np.testing.assert_allclose(w.grad.numpy(), ones[1], rtol=1e-12)
 
 
 def test_every_activation_and_its_function() -> None:
