@@ -7,6 +7,7 @@ that the pass owns) or passed on as it is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -151,9 +152,18 @@ class _Upstream(Variable):
         self.owns_mask = owns_mask
 
 
+FEW_SUMS = (
+    8192  # how many the compiled driver makes beside each other without dividing a sum in fewer parts (kernels/sums.h)
+)
+
+
 def _sums(node: Region, asked: Sequence[tuple[int, Any]]) -> bool:
-    """Whether a gradient is summed. Beside it, the sum at the end of a region might be made in another order than without it."""
-    return any(node.shapes[n] != node.extent for n, _ in asked)
+    """Whether a gradient is summed, so that beside it the sum at the end of the region might be made in another order than without it.
+
+    That of a region with rows is not, as long as the sums are few: it is divided by rows, whatever else is summed.
+    """
+    summed = [math.prod(node.shapes[n]) for n, _ in asked if node.shapes[n] != node.extent]
+    return bool(summed) and (node.rows is None or sum(summed) >= FEW_SUMS)
 
 
 def _repeated(backend: Backend, array: Any, shape: Shape) -> Any:

@@ -15,6 +15,15 @@ A = np.random.default_rng(0).standard_normal((40, 30))
 B = np.random.default_rng(1).standard_normal(30)
 LONG = np.random.default_rng(2).standard_normal(70_000)
 
+WIDE = np.random.default_rng(3).standard_normal((300, 340))
+WIDER = np.random.default_rng(4).standard_normal((20, 5000))
+
+
+def _normal(x: Any, axes: Any, w: Any, b: Any) -> Any:
+    d = x - x.mean(axes, keepdims=True)
+    return d / gg.sqrt((d * d).mean(axes, keepdims=True) + 1e-5) * w + b
+
+
 LOSSES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "sum": (lambda x, y: (gg.tanh(x * y) * x).sum(), (A, A[::-1].copy())),
     "mean": (lambda x, y: ((x - y) ** 2).mean(), (A, A[::-1].copy())),
@@ -35,7 +44,10 @@ LOSSES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "rows of rows": (lambda x: (x.reshape(8, 5, 30) ** 2).sum(2).sum(1).mean(), (A,)),
     "two sums of row values": (lambda x, y: gg.logsumexp(x, 1).mean() - gg.logsumexp(y, 0).mean(), (A, A[::-1].copy())),
     "cross entropy": (lambda x: gg.nn.functional.cross_entropy(x, np.arange(40) % 30), (A,)),
-}
+    "layer norm, of many groups": (lambda x, w, b: _normal(x, -1, w, b).sum(), (WIDE, WIDE[0].copy(), WIDE[1].copy())),
+    "layer norm, of many groups and sums": (lambda x, w, b: _normal(x, -1, w, b).sum(), (WIDER, WIDER[0].copy(), WIDER[1].copy())),
+    "batch norm, of many groups": (lambda x, w: _normal(x, (0, 2), w, 0.5).sum(), (WIDE.reshape(100, 6, 170), np.arange(6.0).reshape(6, 1))),
+}  # fmt: skip
 
 
 def _both(name: str, read_first: bool) -> list[np.ndarray]:
@@ -58,6 +70,20 @@ def test_the_same_as_one_after_the_other(name: str) -> None:
     value, gradients = gg.value_and_grad(f, tuple(range(len(given))))(*given)
     for a, b in zip(together, (value, *gradients), strict=True):
         assert same_bits(a, np.asarray(b))
+
+
+@pytest.mark.usefixtures("on_cpu", "fused")
+def test_a_norm_and_its_sum_are_computed_with_all_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    xs = leaf(WIDE), leaf(WIDE[0]), leaf(WIDE[1])
+    runs: list[int] = []
+    backend = type(gg.get_device("cpu").backend)
+    plain = backend.run
+    loss = _normal(xs[0], -1, *xs[1:]).sum()
+    monkeypatch.setattr(
+        backend, "run", lambda self, program, *rest: runs.append(len(program.outputs)) or plain(self, program, *rest)
+    )
+    loss.backward()
+    assert sorted(runs) == [4]
 
 
 @pytest.mark.usefixtures("on_cpu", "fused")
