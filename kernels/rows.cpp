@@ -6,10 +6,13 @@ namespace {
 
 enum Kind { SUM, MAX, MIN };
 
-template <typename T> float64 sum_of_row(const typename T::stored* x, int64 n) {
-    float64 high = piece<T>(x, min(TILE, n)), low = 0;
+//
+// tile(at, n): n elements of the row, from number `at` on.
+template <typename T, typename F> float64 sum_of_row(int64 n, F tile) {
+    typedef const typename T::stored* Elements;
+    float64 high = piece<T>(reinterpret_cast<Elements>(tile(0, min(TILE, n))), min(TILE, n)), low = 0;
     for (int64 at = TILE; at < n; at += TILE) {
-        const float64 y = piece<T>(x + at, min(TILE, n - at));
+        const float64 y = piece<T>(reinterpret_cast<Elements>(tile(at, min(TILE, n - at))), min(TILE, n - at));
         const float64 s = high + y, b = s - high;
         const float64 error = (high - (s - b)) + (y - b);
         high = s;
@@ -47,7 +50,8 @@ template <typename T, bool largest> typename T::stored extreme_of_row(const type
 
 template <typename T> void reduce_floats(int kind, const char* from, int64 n, char* to) {
     const auto* x = reinterpret_cast<const typename T::stored*>(from);
-    write(to, kind == SUM ? T::from(sum_of_row<T>(x, n)) : kind == MAX ? extreme_of_row<T, true>(x, n) : extreme_of_row<T, false>(x, n));
+    if (kind == SUM) return write(to, T::from(sum_of_row<T>(n, [&](int64 at, int64) { return x + at; })));
+    write(to, kind == MAX ? extreme_of_row<T, true>(x, n) : extreme_of_row<T, false>(x, n));
 }
 
 template <typename T> void reduce_integers(int kind, const char* from, int64 n, char* to) {
@@ -66,6 +70,17 @@ void reduce_booleans(int kind, const char* from, int64 n, char* to) {
         all &= from[k] != 0;
     }
     write(to, static_cast<uint8>(kind == MIN ? all : any));
+}
+
+// The sum of a row that does not lie in one piece; false for what has no floats.
+template <typename F> bool sum_in_tiles(int type, int64 n, F tile, char* to) {
+    switch (type) {
+        case FLOAT16: write(to, Half::from(sum_of_row<Half>(n, tile))); return true;
+        case BFLOAT16: write(to, Brain::from(sum_of_row<Brain>(n, tile))); return true;
+        case FLOAT32: write(to, Plain<float32>::from(sum_of_row<Plain<float32>>(n, tile))); return true;
+        case FLOAT64: write(to, sum_of_row<Plain<float64>>(n, tile)); return true;
+        default: return false;
+    }
 }
 
 void reduce_row(int kind, int type, const char* x, int64 n, char* to) {
@@ -114,7 +129,7 @@ struct Batch {
     Run& run;
     const gg_kernel& kernel;
     char* slot[MAX_SLOTS_OF_ROWS];    // what is kept: full slots for the batch, row slots for its rows, tiles of the others
-    int64 filled[MAX_SLOTS_OF_ROWS];  // the row whose value fills the tile of a row slot, -1 if no single one does
+    int64 filled[MAX_SLOTS_OF_ROWS];  // the row whose value fills the tile of a row slot, or of an input, -1 if no single one does
     int64 first, count;               // rows
 
     Batch(Run& r) : run(r), kernel(*r.kernel) {}
@@ -142,9 +157,10 @@ struct Batch {
     void rows_from(int64 from, int64 n) {
         first = from;
         count = n;
-        for (int64 k = 0; k < kernel.slots; ++k) filled[k] = -1;
+        for (int64 k = kernel.inputs; k < kernel.slots; ++k) filled[k] = -1;
         for (int64 k = 0; k < kernel.inputs; ++k) {
             if (!kernel.row[k]) continue;
+            filled[k] = -1;
             gather(run.inputs[k], first, count, slot[k]);
             pad(k);
         }
@@ -170,7 +186,14 @@ struct Batch {
         for (int64 r = 0; r < count; ++r) {
             const char* x = slot[from] + r * length * item(from);
             if (is_array(from)) {
-                x = run.inputs[from].direct((first + r) * length, length);
+                const Layout& a = run.inputs[from];
+                x = a.direct((first + r) * length, length);
+                auto tile = [&](int64 at, int64 n) -> const char* {  // most of them may lie in memory as they are
+                    const char* there = a.direct((first + r) * length + at, n);
+                    if (!there) gather(a, (first + r) * length + at, n, slot[from]);
+                    return there ? there : slot[from];
+                };
+                if (!x && step.kind == SUM && sum_in_tiles(kernel.types[from], length, tile, slot[to] + r * item(to))) continue;
                 if (!x) {
                     gather(run.inputs[from], (first + r) * length, length, slot[from]);
                     x = slot[from];
@@ -226,6 +249,15 @@ struct Batch {
 
     const char* tile_of_input(int64 s, int64 at, int64 n, int64 whole) {
         const Layout& a = run.inputs[s];
+        // One element all over, or for a whole row, fills a tile once.
+        const bool constant = a.constant();
+        if (constant || (a.stride[a.dims - 1] == 0 && a.size[a.dims - 1] % run.length == 0 && at % run.length + n <= run.length)) {
+            const int64 row = constant ? 0 : at / run.length;
+            if (filled[s] != row) gather_same(a, constant ? 0 : at, run.tiles[s]);
+            filled[s] = row;
+            return run.tiles[s];
+        }
+        filled[s] = -1;
         if (n == whole) {
             const char* there = a.direct(at, n);
             if (there) return there;
@@ -234,6 +266,11 @@ struct Batch {
         gather(a, at, n, tile);
         for (int64 j = n; j < whole; ++j) __builtin_memcpy(tile + j * a.item, tile, a.item);
         return tile;
+    }
+
+    void gather_same(const Layout& a, int64 at, char* tile) {
+        int64 index[MAX_DIMS];
+        repeat(a.item, a.find(at, index), TILE, TILE, TILE, tile);
     }
 
     // Row values along their rows, behind the values themselves. What is one row's all over is filled once.
@@ -255,6 +292,7 @@ struct Batch {
 bool whole_rows(Run& run, int64 from, int64 to) {
     Batch batch(run);
     if (!batch.prepare()) return false;
+    for (int64 k = 0; k < run.kernel->slots; ++k) batch.filled[k] = -1;
     for (int64 r = from; r < to; r += run.batch) batch.rows_from(r, min(run.batch, to - r));
     return true;
 }
