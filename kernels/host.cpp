@@ -25,6 +25,22 @@ struct Memory {  // scratch of a thread, kept from call to call
 };
 thread_local Memory scratch, slots, row_scratch;
 
+constexpr int64 FAR = 64 << 20;  // bytes of a call: more than caches hold
+
+// Whole lines of 64 bytes, to memory past the caches; with narrower stores nothing is won.
+#if defined(__AVX512F__) && !defined(__clang__)
+constexpr bool STREAMS = true;
+void stream(char* to, const char* from, int64 bytes) {
+    typedef long long Line __attribute__((vector_size(64)));
+    for (int64 k = 0; k < bytes; k += 64) __builtin_ia32_movntdq512(reinterpret_cast<Line*>(to + k), *reinterpret_cast<const Line*>(from + k));
+}
+void settle() { __builtin_ia32_sfence(); }
+#else
+constexpr bool STREAMS = false;
+void stream(char*, const char*, int64) {}
+void settle() {}
+#endif
+
 struct Run;
 bool whole_rows(Run& run, int64 from, int64 to);
 
@@ -177,11 +193,21 @@ struct Run {
         return yes;
     }
 
+    // Whether results go to memory past the caches, which would have to read it first, and could not keep it.
+    bool streams() const {
+        int64 bytes = 0;
+        for (int64 k = 0; k < kernel->inputs; ++k) bytes += inputs[k].constant() ? 0 : elements * inputs[k].item;
+        for (int64 k = 0; k < kernel->outputs; ++k) bytes += outputs[k].sums ? 0 : elements * outputs[k].out.item;
+        return STREAMS && bytes >= FAR;
+    }
+
     // Elements `from` to `to` of the iteration, tile by tile.
     void range(int64 from, int64 to, bool* filled) {
         const char* in[MAX_ARRAYS];
         char* out[MAX_ARRAYS];
-        const int64 step = flat() ? LONG * TILE : TILE;
+        char* past[MAX_ARRAYS];
+        const bool far = streams();
+        const int64 step = flat() && !far ? LONG * TILE : TILE;
         for (int64 at = from, n; at < to; at += n) {
             n = min(step, to - at);
             if (n > PAD) n -= n % PAD;
@@ -208,18 +234,22 @@ struct Run {
             for (int64 k = 0; k < kernel->outputs; ++k) {
                 const Output& output = outputs[k];
                 char* there = n == padded && !output.sums && !output.add ? output.out.direct(at, n) : nullptr;
-                out[k] = there ? there : tiles[kernel->inputs + k];
+                past[k] = far && there && reinterpret_cast<unsigned long long>(there) % 64 == 0 ? there : nullptr;
+                out[k] = there && !past[k] ? there : tiles[kernel->inputs + k];
             }
             kernel->body(in, scalars, out, padded);
             for (int64 k = 0; k < kernel->outputs; ++k) {
                 Output& output = outputs[k];
                 if (out[k] != tiles[kernel->inputs + k]) continue;
-                if (output.sums)
+                if (past[k])
+                    stream(past[k], out[k], n * output.out.item);
+                else if (output.sums)
                     output.collect(at, n, out[k]);
                 else
                     put(output.out, output.type, output.add, at, n, out[k]);
             }
         }
+        if (far) settle();
     }
     void gather_constant(const Layout& a, char* tile) const {
         Layout one;

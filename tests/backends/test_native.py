@@ -187,3 +187,22 @@ def test_more_outputs_than_a_word_has_bits() -> None:
         results.append([t.grad.numpy() for t in (*leaves, *kept)])
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-13)
+
+
+@pytest.mark.parametrize("offset", [0, 1, 16])
+def test_what_no_cache_holds_is_written_past_the_caches(offset: int) -> None:
+    n = 6_000_037
+    a, b = (np.arange(n + offset, dtype=np.float32)[offset:] % m for m in (251, 127))
+
+    def f() -> gg.Tensor:
+        return gg.asarray(a) * gg.asarray(b) + 1
+
+    expected, found = both(f)
+    np.testing.assert_array_equal(found, expected)
+    x, y = gg.tensor(a, requires_grad=True), gg.tensor(b, requires_grad=True)
+    (x * y).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), b)  # type: ignore[union-attr]
+    np.testing.assert_array_equal(y.grad.numpy(), a)  # type: ignore[union-attr]
+    with gg.no_grad():
+        x += 1  # in place
+    np.testing.assert_array_equal(x.detach().numpy(), a + 1)
