@@ -18,6 +18,7 @@ from ..backends.protocol import Backend, Output
 from ..base.config import config
 from ..base.counters import counters
 from ..base.dtypes import BOOL
+from ..base.index import is_basic
 from ..base.shapes import DType, Shape, reduced, summed_axes
 from ..plans.plan import GradientPlan, TangentPlan
 from ..plans.program import Kind, identity
@@ -94,6 +95,7 @@ class InPlaceAccumulator(Accumulator):
     def scatter(self, index: Any, part: Any, mask: Any) -> None:
         """A gradient that is zero but at an index, and its mask: arrays."""
         backend = self.node.device.backend
+        fresh = self.value is None and is_basic(index)
         if self.value is None:
             self.value = backend.full(self.node.shape, 0, self.node.dtype)
             if mask is not None or self._loses(index):
@@ -104,7 +106,10 @@ class InPlaceAccumulator(Accumulator):
             if self.mask is not None and not self.owns_mask:
                 self.mask, self.owns_mask = backend.copy(self.mask), True
         self.owned = True
-        backend.scatter_add(self.value, index, part)
+        if fresh:  # there is nothing to add to
+            backend.write(self.value, index, part)
+        else:
+            backend.scatter_add(self.value, index, part)
         if self.mask is not None:
             if mask is None:
                 backend.write(self.mask, index, backend.full((), True, BOOL))

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..base.counters import counters
-from ..base.dtypes import BOOL
+from ..base.dtypes import BOOL, DType
+from ..base.index import is_basic
 from ..base.shapes import reduced
 from ..ops import elementwise as ew
-from ..ops.structural import collect, index_add, linear, matmul, reshape, setitem, spread, sum_to, transposed
+from ..ops.structural import collect, embed, index_add, linear, matmul, reshape, setitem, spread, sum_to, transposed
 from ..plans.plan import GradientPlan, TangentPlan
 from ..plans.symbols import Sym
 from .adjoints import Accumulator, Adjoint, structural_jvp
@@ -40,12 +41,15 @@ class RecordedAccumulator(Accumulator):
     def add_at(self, index: Any, g: Any) -> None:
         value, mask = self._parts(g)
         node = self.node
-        zeros = Variable(filled(node.shape, 0, node.dtype, node.device))
         if mask is None and self._loses(index):
             mask = Variable(filled(value.shape, True, BOOL, node.device))
-        if mask is not None:
-            mask = index_add(Variable(filled(node.shape, False, BOOL, node.device)), mask, index=index)
-        self.arrive(Adjoint(index_add(zeros, value, index=index), mask))
+
+        def placed(x: Variable, dtype: DType) -> Variable:
+            if is_basic(index):
+                return embed(x, shape=node.shape, index=index)
+            return index_add(Variable(filled(node.shape, 0, dtype, node.device)), x, index=index)
+
+        self.arrive(Adjoint(placed(value, node.dtype), None if mask is None else placed(mask, BOOL)))
 
     def add_product(self, a: Variable, b: Variable, turn_a: bool, turn_b: bool) -> None:
         product, shape = (linear if turn_b else matmul)(transposed(a) if turn_a else a, b), self.node.shape

@@ -269,6 +269,19 @@ def _index_add(g, call, into, *, index):
         into[1].add(getitem(g, index=index))
 
 
+@structural(moves=True)
+def embed(xp, v, *, shape, index):
+    "Zeros of a shape with v at an index that names no element twice: the gradient of a slice."
+    y = xp.zeros(shape, v.dtype)
+    y[index] = v
+    return y
+
+
+@embed.vjp
+def _embed(g, call, into, *, shape, index):
+    into[0].add(getitem(g, index=index))
+
+
 # --------------------------------------------------------------------------------- selection and accumulation
 
 

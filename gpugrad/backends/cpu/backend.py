@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +22,7 @@ from ...base.config import config
 from ...base.dtypes import FLOAT32, DType, is_16_bit
 from ...base.index import in_groups, repeats
 from ...base.shapes import Shape, reduced
-from ...ops.structural import StructuralOp, linear, matmul
+from ...ops.structural import StructuralOp, embed, linear, matmul
 from ...plans.program import Program, identity
 from ..protocol import Output
 from . import native
@@ -64,13 +64,9 @@ class CpuBackend:
         array[index] = value
 
     def call(self, op: StructuralOp, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
-        if (op is matmul or op is linear) and arrays[0].ndim > 1 and arrays[1].ndim > 1:
-            a, b = arrays
-            b = b.swapaxes(-1, -2) if op is linear else b
-            batch = a.shape[:-2] if b.ndim == 2 else np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-            out = memory.empty((*batch, a.shape[-2], b.shape[-1]), a.dtype)
-            self.matmul(a, b, out, False)
-            return out
+        own = _POOLED.get(op)
+        if own is not None:
+            return own(self, *arrays, **params)
         if op.computes:
             with np.errstate(all="ignore"):
                 result = op.forward(np, *arrays, **params)
@@ -154,6 +150,30 @@ class CpuBackend:
 
     def synchronize(self) -> None:
         """Nothing to wait for: calls return when they are done."""
+
+
+def _matmul(backend: CpuBackend, a: Any, b: Any) -> Any:
+    if a.ndim < 2 or b.ndim < 2:
+        with np.errstate(all="ignore"):
+            return np.asarray(matmul.forward(np, a, b))
+    batch = a.shape[:-2] if b.ndim == 2 else np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    out = memory.empty((*batch, a.shape[-2], b.shape[-1]), a.dtype)
+    backend.matmul(a, b, out, False)
+    return out
+
+
+def _embed(backend: CpuBackend, v: Any, *, shape: Shape, index: Any) -> Any:
+    out = backend.full(shape, 0, v.dtype)
+    out[index] = v
+    return out
+
+
+# What makes large results, which NumPy would make in memory that has to be cleared first: in memory of the pool.
+_POOLED: dict[StructuralOp, Callable[..., Any]] = {
+    matmul: _matmul,
+    linear: lambda backend, a, b: _matmul(backend, a, b.swapaxes(-1, -2)),
+    embed: _embed,
+}
 
 
 def _run_rows(

@@ -143,6 +143,14 @@ def setitem(backend: Any, x: Any, v: Any, *, index: Any) -> Any:
 
 
 @_own
+def embed(backend: Any, v: Any, *, shape: Shape, index: Any) -> Any:
+    out = backend.full(shape, 0, v.dtype)
+    if v.size:
+        write(backend, out, index, v)
+    return out
+
+
+@_own
 def index_add(backend: Any, x: Any, v: Any, *, index: Any) -> Any:
     y = backend.copy(x)
     scatter_add(backend, y, index, v)
