@@ -32,6 +32,7 @@ COMPILED = True  # whether torch.compile is measured, which takes its time to co
 BY_CUPY = True  # whether CuPy's own functions are: an emulated GPU has none
 TABLE = "| workload | gpugrad | the others | |"
 OPS = 1100  # what thousand_ops calls
+PROFILED = 10  # calls
 Run = Callable[[], Any]
 
 
@@ -89,6 +90,20 @@ def wait() -> None:
     if jax is not None:
         jax.effects_barrier()
         jax.block_until_ready(jax.numpy.zeros(1) + 1)  # queued behind what came before
+
+
+def on_device(run: Run) -> float:
+    """Seconds that a call spends in kernels, as the profiler of PyTorch counts them; 0 where that is not installed."""
+    torch = installed("torch")
+    if torch is None:
+        return 0.0
+    wait()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as found:
+        for _ in range(PROFILED):
+            run()
+        backend().synchronize()
+        torch.cuda.synchronize()
+    return sum(e.self_device_time_total for e in found.key_averages()) / PROFILED / 1e6
 
 
 def launches(run: Run) -> int:
@@ -169,6 +184,9 @@ def row(name: str, medians: dict[str, float], floor: float, runs: dict[str, Run]
         notes.append(f"{floor / ours:.0%} of the bandwidth of a copy")
     count = launches(runs["gpugrad"])
     notes.append(f"{count} launch{'es' if count != 1 else ''}")
+    inside = {k: on_device(runs[k]) for k in ("gpugrad", "torch eager", "jax jit") if k in runs}
+    if inside["gpugrad"]:  # what is left is what a call costs on the host
+        notes.append("in kernels " + ", ".join(f"{k} {v * 1e6:.0f} µs" for k, v in inside.items()))
     return f"| {name} | {ours * 1e3:.3f} ms | {cells} | {'; '.join(notes)} |"
 
 
