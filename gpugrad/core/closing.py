@@ -98,11 +98,12 @@ class _Job:
         roots = outputs
         if long:
             (summed,) = first.args
-            if summed.absorbed is not None or summed.node is not None or is_row(summed):
+            if summed not in given and (summed.absorbed is not None or summed.node is not None or is_row(summed)):
                 close(summed)
             roots = [summed]
-        self.rows = rows = roots[0].rows
-        row = is_row(roots[0])
+        there = roots[0] in given  # all that is left to do is to sum it
+        self.rows = rows = None if there else roots[0].rows
+        row = not there and is_row(roots[0])
         shape, dtype = roots[0].shape, roots[0].dtype
         self.found = found = structure(roots, close, given)
         self.outputs = [first] if long else roots
@@ -243,7 +244,8 @@ def _begun_after(v: Value, a: Value) -> list[_Job]:
     try:
         last = _Job([v], {a})
         keep, reads, _ = last.plan.needs(last.plan.reached, last.axes is None)
-        if not keep and not reads and v.array is None:
+        pending = all(w.array is None for job in before for w in job.outputs)  # or another has computed it on the way
+        if not keep and not reads and v.array is None and pending:
             last.begin()
             found = [last, *before]
     finally:
@@ -253,10 +255,10 @@ def _begun_after(v: Value, a: Value) -> list[_Job]:
 
 
 def forget(jobs: Sequence[_Job]) -> None:
-    """Regions that were begun are not computed after all."""
+    """Regions that were begun are not computed after all. (What another region has computed meanwhile has that one's node.)"""
     for job in jobs:
-        if not job.done:
-            for v in job.outputs:
+        for v in job.outputs:
+            if v.array is None:
                 v.node = None
 
 

@@ -48,7 +48,14 @@ class Structure:
         self.opened: dict[int, Shape] = {}
         self.blocked: list[Value] = []
         self.roots = tuple(
-            self.index[r] if r in self.index else self._visit(r) if r.op is not None else self._reach(r) for r in roots
+            self.index[r]
+            if r in self.index
+            else self._begin_with(r)
+            if r in given
+            else self._visit(r)
+            if r.op is not None
+            else self._reach(r)
+            for r in roots
         )
         for a in self.inputs:
             self.codes.append(a.dtype)
@@ -86,7 +93,7 @@ class Structure:
         edge = edge_of(v)
         for a in v.args:
             if type(a) is Value:
-                code = self.row_index.get(a) if row and a.op is None else index.get(a)
+                code = self.row_index.get(a) if row and (a.op is None or a in self.given) else index.get(a)
                 if code is None and (a is edge or (a.rows is not None and a.rows.long)):
                     code = self._begin_with(a)
                 elif code is None:
@@ -112,7 +119,7 @@ class Structure:
 
     def _reach(self, a: Value, row: Value | None = None) -> int:
         """A value that another region has computed, or that is given. row: the row value that is made of it."""
-        if a.array is None and a.op is not None:  # a placeholder is an input
+        if a.array is None and a.op is not None and a not in self.given:  # a placeholder is an input
             if a.node is None and (a.absorbed is None or a in self.private):
                 return self._visit(a)
             self.blocked.append(a)

@@ -268,6 +268,7 @@ __all__ = [
     "huber_loss",
     "l1_loss",
     "layer_norm",
+    "linear",
     "mse_loss",
     "nll_loss",
 ]

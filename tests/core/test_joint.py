@@ -46,6 +46,14 @@ LOSSES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "cross entropy": (lambda x: gg.nn.functional.cross_entropy(x, np.arange(40) % 30), (A,)),
     "layer norm, of many groups": (lambda x, w, b: _normal(x, -1, w, b).sum(), (WIDE, WIDE[0].copy(), WIDE[1].copy())),
     "layer norm, of many groups and sums": (lambda x, w, b: _normal(x, -1, w, b).sum(), (WIDER, WIDER[0].copy(), WIDER[1].copy())),
+    "one row, and what needs its sum": (lambda x: gg.sin(x.sum(1).sum()), (A[:1],)),
+    "one row, and what does not": (lambda x: x.sum(1).sum() * 2 + 1, (A[:1],)),
+    "one row of rows": (lambda x: gg.sin(x.reshape(1, 1, 30).sum(2).sum(1).sum()), (A[:1],)),
+    "one column": (lambda x, b: gg.sin(x.sum(0).sum() + b.sum()), (A[:, :1].copy(), B[:1])),
+    "the root of the mean of one row": (lambda x: gg.sqrt(((x - 2) ** 2).mean(1).mean()), (A[:1],)),
+    "perplexity of one row": (lambda x: gg.exp(gg.nn.functional.cross_entropy(x, np.array([1]))), (A[:1],)),
+    "one loss times a weight": (lambda x, b: gg.nn.functional.cross_entropy(x * b, np.array([1])) * b + b * b, (A[:1], np.array(0.7))),
+    "sums that keep their axes": (lambda x: gg.exp(x.mean(1, keepdims=True).sum(0, keepdims=True)).sum(), (A[:1],)),
     "batch norm, of many groups": (lambda x, w: _normal(x, (0, 2), w, 0.5).sum(), (WIDE.reshape(100, 6, 170), np.arange(6.0).reshape(6, 1))),
 }  # fmt: skip
 
@@ -63,6 +71,7 @@ def _both(name: str, read_first: bool) -> list[np.ndarray]:
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_same_as_one_after_the_other(name: str) -> None:
     apart, together = _both(name, True), _both(name, False)
+    assert any(a.any() for a in apart[1:])
     assert same_bits(apart[0], together[0])
     for a, b in zip(apart[1:], together[1:], strict=True):
         assert np.abs(a - b).max() <= 8 * np.finfo(float).eps * max(1, np.abs(a).max())
@@ -195,3 +204,62 @@ def test_gradients_are_added_to_what_is_there() -> None:
     for n in range(1, 4):
         (gg.tanh(x) * x).sum().backward()
         np.testing.assert_allclose(x.grad.numpy(), n * (np.tanh(A) + A * (1 - np.tanh(A) ** 2)))  # type: ignore[union-attr]
+
+
+def _nested(seed: int, xs: list[gg.Tensor], read: str) -> gg.Tensor:
+    """A random loss: sums of sums, down to numbers, and what is made of them. read: which of its values are computed at once."""
+    r = np.random.default_rng(seed)
+    functions = [gg.sum, gg.mean, gg.max, gg.logsumexp, gg.var]
+    numbers: list[gg.Tensor] = []
+
+    def kept(t: gg.Tensor) -> gg.Tensor:
+        if read == "all":
+            gg.wait(t)
+        return t
+
+    for _ in range(r.integers(1, 4)):
+        h = xs[r.integers(len(xs))]
+        for _ in range(r.integers(0, 3)):
+            other = xs[r.integers(len(xs))]
+            h = kept([gg.tanh(h) * h, h * 0.5 + 1, h * other.sum(), gg.sin(h)][r.integers(4)])
+        while h.ndim:
+            f, axis, keep = functions[r.integers(5)], int(r.integers(h.ndim)), bool(r.random() < 0.2)
+            h = kept(f(h, axis=axis, keepdims=keep))
+            if keep:
+                h = kept(
+                    h.reshape(tuple(n for d, n in enumerate(h.shape) if d != axis)) if r.random() < 0.5 else h.sum(axis)
+                )
+        numbers.append(h)
+    loss = numbers[0]
+    for n in numbers[1:]:
+        loss = kept([loss + n, loss * n, loss - gg.tanh(n)][r.integers(3)])
+    loss = kept([loss, gg.sin(loss), gg.sqrt(loss * loss + 1), loss * xs[0].sum(), 2 * loss + 1][r.integers(5)])
+    if read == "end":
+        loss.item()
+    return loss
+
+
+@pytest.mark.long_on_gpu
+@pytest.mark.parametrize("shape", [(1, 5), (5, 1), (1, 1), (3, 4), (1, 1, 3), (2, 1, 3)], ids=str)
+def test_sums_of_sums_have_their_gradients_whenever_they_are_read(shape: tuple[int, ...]) -> None:
+    gg.config.cpu = "numpy"  # what matters is which regions there are, not who runs them
+    for seed in range(40):
+        given = np.random.default_rng(seed).standard_normal((2, *shape))
+        found = []
+        for read in ("never", "end", "all"):
+            xs = [leaf(a) for a in given]
+            loss = _nested(seed, xs, read)
+            loss.backward()
+            found.append(
+                [
+                    loss.detach().numpy(),
+                    *(0 * a if x.grad is None else x.grad.numpy() for a, x in zip(given, xs, strict=True)),
+                ]
+            )
+        for other in found[1:]:
+            for a, b in zip(found[0], other, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12, err_msg=f"seed {seed}")
+        xs = [leaf(a) for a in given]
+        by_transform = gg.grad(lambda *ts, seed=seed: _nested(seed, list(ts), "never"), (0, 1))(*given)
+        for a, b in zip(found[0][1:], by_transform, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12, err_msg=f"seed {seed}")

@@ -115,3 +115,8 @@ def test_classes_in_memory_of_somebody_else_are_looked_at_each_time() -> None:
     own[0] = 7
     with pytest.raises(IndexError, match="found 1 to 7"):
         F.cross_entropy(logits, t)
+
+
+def test_every_function_of_the_module_is_named() -> None:
+    own = {n for n, f in vars(F).items() if getattr(f, "__module__", "") == F.__name__ and not n.startswith("_")}
+    assert own == set(F.__all__)

@@ -157,7 +157,7 @@ def _matmul(backend: CpuBackend, a: Any, b: Any) -> Any:
         with np.errstate(all="ignore"):
             return np.asarray(matmul.forward(np, a, b))
     batch = a.shape[:-2] if b.ndim == 2 else np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    out = memory.empty((*batch, a.shape[-2], b.shape[-1]), a.dtype)
+    out = memory.empty((*batch, a.shape[-2], b.shape[-1]), a.dtype if a.dtype.isnative else a.dtype.newbyteorder("="))
     backend.matmul(a, b, out, False)
     return out
 
