@@ -210,6 +210,7 @@ class HostBackend(CupyBackend):
 
     def by_cupy(self, name: str, *args: Any, **params: Any) -> Any:
         given = [host_view(a) for a in args]
+        params = {k: host_view(p) if isinstance(p, self.xp.ndarray) else p for k, p in params.items()}
         if name == "argsort":
             params["kind"] = "stable"
         return self._uploaded(operator.attrgetter(name)(np)(*given, **params))
