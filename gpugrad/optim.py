@@ -73,22 +73,28 @@ class Optimizer:
                     if p.grad is not None:
                         self._step_alone(n)
             return
-        groups: dict[Any, tuple[list[int], list[list[Value]]]] = {}
         with no_grad(), uninterrupted():
-            for n, p in enumerate(self.params):
-                g = p._gradient()
-                if g is None:
-                    continue
-                if not self._state[n]:
-                    self._state[n] = [t._value for t in self.begin(p)]
-                values = [p._value, g, *self._state[n]]
-                kind = (self.steps[n], *[(v.dtype, id(v.device)) for v in values])
-                members, many = groups.setdefault(kind, ([], []))
-                members.append(n)
-                many.append(values)
-            del values, g  # a reference more, and a value would look as if somebody else had it
-            for members, many in groups.values():
+            for members, many in self._alike():
                 self._step_together(members, many)
+
+    def _alike(self) -> Iterable[tuple[list[int], list[list[Value]]]]:
+        """The parameters that have a gradient, those alike together: their numbers; of each its value, gradient and state.
+
+        A function of its own, so that its names end with it: one more reference, and a value would look as if somebody else had it.
+        """
+        groups: dict[Any, tuple[list[int], list[list[Value]]]] = {}
+        for n, p in enumerate(self.params):
+            g = p._gradient()
+            if g is None:
+                continue
+            if not self._state[n]:
+                self._state[n] = [t._value for t in self.begin(p)]
+            values = [p._value, g, *self._state[n]]
+            kind = (self.steps[n], *[(v.dtype, id(v.device)) for v in values])
+            members, many = groups.setdefault(kind, ([], []))
+            members.append(n)
+            many.append(values)
+        return groups.values()
 
     def _step_together(self, members: list[int], many: list[list[Value]]) -> None:
         """One step of parameters that are alike: the formula is written once, on placeholders, and run over all of them."""

@@ -157,9 +157,8 @@ class _Upstream(Variable):
         self.owns_mask = owns_mask
 
 
-FEW_SUMS = (
-    8192  # how many the compiled driver makes beside each other without dividing a sum in fewer parts (kernels/sums.h)
-)
+# How many sums the compiled driver makes beside each other without dividing one in fewer parts (kernels/sums.h).
+FEW_SUMS = 8192
 
 
 def _sums(node: Region, asked: Sequence[tuple[int, Any]]) -> bool:

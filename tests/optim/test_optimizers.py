@@ -133,3 +133,19 @@ def test_half_precision_norms_do_not_overflow() -> None:
     x = gg.tensor([300, -300, 300, -300], dtype="float16")
     assert gg.std(x).item() == 300
     assert F.layer_norm(x, (-1,)).tolist() == [1, -1, 1, -1]
+
+
+@pytest.mark.parametrize("kind", [gg.optim.SGD, gg.optim.Adam])
+@pytest.mark.parametrize("trained", [(), (0,), (1,), (0, 2)])
+def test_a_step_leaves_parameters_without_a_gradient_alone(kind: Any, trained: tuple[int, ...]) -> None:
+    params = [gg.tensor([1.0, 2.0], requires_grad=True) for _ in range(3)]
+    optimizer = kind(params, lr=0.1)
+    optimizer.step()  # nobody has a gradient yet
+    assert optimizer.steps == [0, 0, 0]
+    for n in trained:
+        (params[n] ** 2).sum().backward()
+    optimizer.step()
+    for n, p in enumerate(params):
+        assert optimizer.steps[n] == int(n in trained)
+        assert (p.detach().numpy() < [1.0, 2.0]).all() == (n in trained)
+        assert (p.detach().numpy() == [1.0, 2.0]).all() == (n not in trained)
