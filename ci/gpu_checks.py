@@ -388,7 +388,10 @@ def sums() -> Found:
 def rows() -> Found:
     """Regions that reduce: what is made of the rows of a table is one kernel each way."""
     f = gg.nn.functional
-    norm = lambda x, axis: (x - x.mean(axis, keepdims=True)) / gg.sqrt(x.var(axis, keepdims=True) + 1e-5)  # noqa: E731
+
+    def norm(x: Any, axis: Any) -> Any:
+        return (x - x.mean(axis, keepdims=True)) / gg.sqrt(x.var(axis, keepdims=True) + 1e-5)
+
     shapes: list[tuple[tuple[int, ...], Any]] = [
         ((60, 500), 1), ((60, 500), 0), ((300, 3), 1), ((5, 4097), 1), ((3, 65_536), 1), ((8, 16, 5, 5), (0, 2, 3)), ((6, 70, 9), 1),
         ((2, 70_000), 1), ((3000, 40), 0), ((100_000, 2), 1), ((7, 1025), 1),

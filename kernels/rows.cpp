@@ -6,8 +6,7 @@ namespace {
 
 enum Kind { SUM, MAX, MIN };
 
-//
-// tile(at, n): n elements of the row, from number `at` on.
+// The sum of a row, in the order above. tile(at, n): n elements of the row, from number `at` on.
 template <typename T, typename F> float64 sum_of_row(int64 n, F tile) {
     typedef const typename T::stored* Elements;
     float64 high = piece<T>(reinterpret_cast<Elements>(tile(0, min(TILE, n))), min(TILE, n)), low = 0;
@@ -21,7 +20,7 @@ template <typename T, typename F> float64 sum_of_row(int64 n, F tile) {
     return low == 0 ? high : high + low;
 }
 
-// The largest element, or the smallest; NaN if there is one. T::sum is the number that an element stands for.
+// The largest element, or the smallest; NaN if there is one. T::number(x) is the number that an element stands for.
 template <typename T, bool largest> typename T::stored extreme_of_row(const typename T::stored* x, int64 n) {
     typedef typename T::stored S;
     auto better = [](S a, S b) {

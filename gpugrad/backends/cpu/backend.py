@@ -91,11 +91,26 @@ class CpuBackend:
         if kernel:
             for k in program.stores_rows if rows else ():
                 if outputs[k].axes or outputs[k].accumulate:
-                    _run_rows(kernel, program, shape, arrays, scalars, outputs, rows)
+                    self._run_rows(kernel, program, shape, arrays, scalars, outputs, rows)
                     return
             native.run(kernel, shape, arrays, scalars, outputs, rows)
         else:
             reference.run(program, shape, arrays, scalars, outputs, rows)
+
+    def _run_rows(
+        self, kernel: Kernel, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output],
+        rows: tuple[int, ...],
+    ) -> None:  # fmt: skip
+        """Run a kernel that reduces. It stores row values, whole: they are summed or added after."""
+        kept = reduced(shape, rows, True)
+        own = list(outputs)
+        for k in program.stores_rows:
+            if outputs[k].axes or outputs[k].accumulate:
+                own[k] = Output(memory.empty(kept, program.dtypes[k]))
+        native.run(kernel, shape, arrays, scalars, own, rows)
+        for k in program.stores_rows:
+            if own[k] is not outputs[k]:
+                self.run(identity(program.dtypes[k]), kept, [own[k].buffer], (), [outputs[k]])
 
     def run_many(self, program: Program, scalars: Sequence[Any], work: Sequence[tuple[Shape, Any, Any]]) -> None:
         size = sum(math.prod(shape) for shape, _, _ in work)
@@ -174,25 +189,6 @@ _POOLED: dict[StructuralOp, Callable[..., Any]] = {
     linear: lambda backend, a, b: _matmul(backend, a, b.swapaxes(-1, -2)),
     embed: _embed,
 }
-
-
-def _run_rows(
-    kernel: Kernel, program: Program, shape: Shape, arrays: Sequence[Any], scalars: Sequence[Any], outputs: Sequence[Output],
-    rows: tuple[int, ...],
-) -> None:  # fmt: skip
-    """Run a kernel that reduces. It stores row values, whole: they are summed or added after."""
-    kept = reduced(shape, rows, True)
-    own = list(outputs)
-    later: list[tuple[DType, Any, Output]] = []
-    for k, s in enumerate(outputs):
-        if program.row_outputs[k] and (s.axes or s.accumulate):
-            dtype = program.dtypes[k]
-            own[k] = Output(memory.empty(kept, dtype))
-            later.append((dtype, own[k].buffer, s))
-    native.run(kernel, shape, arrays, scalars, own, rows)
-    for dtype, values, s in later:
-        backend = CpuBackend()
-        backend.run(identity(dtype), kept, [values], (), [s])
 
 
 class _Use:
