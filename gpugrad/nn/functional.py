@@ -12,7 +12,7 @@ from ..backends.devices import Device
 from ..base import errors
 from ..base.dtypes import computed
 from ..base.modes import no_grad
-from ..base.shapes import Shape, is_16_bit, is_float
+from ..base.shapes import Shape, is_16_bit, is_float, normalize_axes
 from ..core.value import Value, held
 from ..functions.creation import arange
 from ..functions.elementwise import where
@@ -249,11 +249,15 @@ def dropout(x: Any, p: float = 0.5, training: bool = True) -> Tensor:
 def layer_norm(x: Any, axes: tuple[int, ...], weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """(x - mean) / sqrt(var + eps) over axes, then scaled and shifted (Ba et al. 2016).
 
+    axes: their numbers, as in NumPy, not the lengths that PyTorch takes: what is ``(13,)`` there is ``(-1,)`` here. Raises AxisError for
+    one that x does not have.
+
     >>> import gpugrad as gg
     >>> gg.nn.functional.layer_norm(gg.tensor([1.0, 3.0]), (-1,), eps=0.0)
     tensor([-1.,  1.], device='cpu')
     """
     (x,) = as_tensors(x)
+    axes = normalize_axes("layer_norm", axes, x.ndim)
     wide = x.astype(np.float32) if is_16_bit(x.dtype) else x  # squares of 16-bit floats overflow
     y = (wide - mean(wide, axes, keepdims=True)) / ew.sqrt(var(wide, axes, keepdims=True) + eps)
     y = y.astype(x.dtype) if is_16_bit(x.dtype) else y

@@ -120,3 +120,8 @@ def test_classes_in_memory_of_somebody_else_are_looked_at_each_time() -> None:
 def test_every_function_of_the_module_is_named() -> None:
     own = {n for n, f in vars(F).items() if getattr(f, "__module__", "") == F.__name__ and not n.startswith("_")}
     assert own == set(F.__all__)
+
+
+def test_layer_norm_names_itself_where_a_length_is_given_as_an_axis() -> None:
+    with pytest.raises(gg.errors.AxisError, match=r"^layer_norm: axis 13 is out of range"):
+        F.layer_norm(np.ones((4, 13)), (13,))
